@@ -1,0 +1,57 @@
+# One static library per folder of src/. A folder may use only those named in USES, so the direction of the
+# architecture is a build error, not a wish: headers are found as "folder/name.hpp" below src/.
+
+add_library(nspawn_flags INTERFACE)
+target_compile_features(nspawn_flags INTERFACE cxx_std_20)
+target_compile_options(nspawn_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  -Wnon-virtual-dtor -Wimplicit-fallthrough -Wundef $<$<BOOL:${NSPAWN_WARNINGS_AS_ERRORS}>:-Werror>)
+target_compile_definitions(nspawn_flags INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64)
+if(NSPAWN_SANITIZE)
+  target_compile_options(nspawn_flags INTERFACE -fsanitize=${NSPAWN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  target_link_options(nspawn_flags INTERFACE -fsanitize=${NSPAWN_SANITIZE})
+endif()
+if(NSPAWN_COVERAGE)
+  target_compile_options(nspawn_flags INTERFACE --coverage)
+  target_link_options(nspawn_flags INTERFACE --coverage)
+endif()
+
+function(nspawn_library folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES;LINK" ${ARGN})
+  set(target nspawn_${folder})
+  add_library(${target} STATIC ${ARG_SOURCES})
+  target_link_libraries(${target} PUBLIC nspawn_flags fmt::fmt-header-only ${ARG_LINK})
+  # Only this folder and the ones it uses are on the include path, each through a forwarding directory with one link.
+  foreach(used IN ITEMS ${folder} ${ARG_USES})
+    set(view ${PROJECT_BINARY_DIR}/include/${used})
+    if(NOT EXISTS ${view}/${used})
+      file(MAKE_DIRECTORY ${view})
+      file(CREATE_LINK ${PROJECT_SOURCE_DIR}/src/${used} ${view}/${used} SYMBOLIC)
+    endif()
+    target_include_directories(${target} PUBLIC ${view})
+  endforeach()
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(${target} PUBLIC nspawn_${used})
+  endforeach()
+endfunction()
+
+# A program that ships: the C++ runtime linked in, so that only libc is loaded at start.
+function(nspawn_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(${name} PRIVATE nspawn_${used})
+  endforeach()
+  if(NOT NSPAWN_SANITIZE)
+    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
+  endif()
+endfunction()
+
+# nspawn_unit_test(<folder> SOURCES ... [LINK ...]): one GoogleTest binary per folder, named unit_<folder>.
+function(nspawn_unit_test folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(unit_${folder} ${ARG_SOURCES})
+  target_link_libraries(unit_${folder} PRIVATE nspawn_${folder} GTest::gtest GTest::gmock GTest::gtest_main ${ARG_LINK})
+  target_compile_definitions(unit_${folder} PRIVATE NSPAWN_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/unit/data")
+  add_test(NAME unit_${folder} COMMAND unit_${folder})
+  set_tests_properties(unit_${folder} PROPERTIES LABELS unit TIMEOUT 120)
+endfunction()

@@ -1,0 +1,95 @@
+// config.hpp — what the user asked for, after every source was heard: immutable input of the plan.
+//
+// Made by resolve() only. Holds values that were parsed and range-checked, never text that still has to be
+// interpreted. Knows nothing of the host or the tree; what depends on them is decided in the image and plan folders.
+// Meaning and defaults: systemd-nspawn(1), systemd.nspawn(5).
+#pragma once
+
+#include "base/id128.hpp"
+#include "linux/capability.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/resource.h>
+
+namespace nspawn {
+
+enum class SettingsMode { no, yes, override_command_line, trusted };
+enum class StartMode { pid1, pid2, boot };
+enum class Volatile { no, yes, state, overlay };
+enum class ConsoleMode { interactive, read_only, passive, pipe };
+
+// One step of building the payload's environment; no value means "remove this variable".
+struct EnvironmentEntry {
+    std::string name;
+    std::optional<std::string> value;
+};
+
+// Names of system calls and "@groups", in the order given. A denied name beats an allowed one (spec C.6).
+struct SystemCallFilter {
+    std::vector<std::string> allow;
+    std::vector<std::string> deny;
+};
+
+// RLIM_INFINITY for "infinity"; index of the array is the kernel's RLIMIT_* number.
+using ResourceLimits = std::array<std::optional<rlimit64>, RLIM_NLIMITS>;
+
+struct Credential {
+    std::string id;
+    std::string content; // may hold any byte
+};
+
+struct Config {
+    // Which tree.
+    std::string directory; // absolute; empty: not given
+    std::string machine;   // empty: derived from the tree
+    bool ephemeral = false;
+    bool read_only = false;
+    Volatile volatile_mode = Volatile::no;
+    SettingsMode settings = SettingsMode::yes;
+
+    // What runs in it.
+    StartMode start_mode = StartMode::pid1;
+    std::vector<std::string> words;  // the command, or further arguments for the init; empty: a shell
+    std::string working_directory;   // absolute; empty: the user's home for a shell, else "/"
+    std::vector<EnvironmentEntry> environment;
+    std::string user;                // empty: root
+    std::optional<int> kill_signal;  // as resolved: SIGRTMIN+3 for boot unless given
+    bool notify_ready = false;
+    bool suppress_sync = false;
+    bool no_new_privileges = false;
+    CapabilityMask capability = 0;
+    CapabilityMask drop_capability = 0;
+    CapabilityMask ambient_capability = 0;
+    SystemCallFilter system_call_filter;
+    ResourceLimits limits;
+    std::optional<int> oom_score_adjust;
+    std::vector<unsigned> cpu_affinity;        // sorted CPU numbers; empty: inherit
+    std::optional<std::string> personality;    // validated architecture name, e.g. "x86"
+    std::vector<Credential> credentials;
+
+    // Who it is.
+    std::string hostname; // empty: the machine's name
+    std::optional<Id128> uuid;
+    std::string selinux_context;
+    std::string selinux_apifs_context;
+    bool register_machine = true;
+    bool keep_unit = false;
+
+    // Terminal and talk.
+    std::optional<ConsoleMode> console;     // empty: interactive on a terminal, else read-only; autopipe is resolved
+    std::optional<std::string> background;  // SGR parameters; "": off; empty optional: the default tint
+    bool quiet = false;
+
+    // Looking without running (ours).
+    bool dry_run = false;
+    bool json = false;
+    bool timing = false;
+    bool show_config = false;
+};
+
+} // namespace nspawn

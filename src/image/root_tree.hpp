@@ -1,0 +1,54 @@
+// root_tree.hpp — the directory tree that becomes the container's "/", from being named to being locked and held.
+//
+// Owns the tree's descriptor, its locks and, for --ephemeral, the throw-away layer; dropping it releases all of them
+// in reverse order. Never follows a symbolic link out of the tree and never writes into it except for the missing
+// top-level directories that spec C.1 lists.
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "config/config.hpp"
+#include "image/image_facts.hpp"
+
+#include <memory>
+#include <string>
+
+namespace nspawn {
+
+// What the command line alone says about the tree; settled before any settings file is read (spec B).
+struct RootSelection {
+    std::string path;            // absolute, symbolic links resolved
+    std::string machine;         // without the ephemeral suffix: names the settings file
+    std::string machine_suffix;  // "-%016x" for --ephemeral without --machine, else empty
+    bool image_read_only = false; // the pool's image is marked read-only (-M)
+    std::string settings_directory; // where an untrusted NAME.nspawn may lie; empty: nowhere
+};
+RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral);
+
+class RootTree {
+public:
+    // Locks, snapshots or layers as `config` says, checks that it is an OS tree, makes missing top-level directories.
+    static RootTree open(const Config& config, const RootSelection& selection);
+
+    RootTree(RootTree&&) noexcept;
+    RootTree& operator=(RootTree&&) noexcept;
+    ~RootTree();
+
+    // O_PATH descriptor of the directory that becomes "/" (for an overlay: of the detached overlay mount).
+    [[nodiscard]] int fd() const;
+    // True when fd() is the root of a detached mount that may be attached as it is; false: clone it with open_tree(2).
+    [[nodiscard]] bool is_detached_mount() const;
+    [[nodiscard]] const std::string& path() const;
+    [[nodiscard]] bool ephemeral() const;
+    // How the ephemeral copy was made, for the status line: "btrfs snapshot", "overlay on /x", …; empty when not.
+    [[nodiscard]] const std::string& ephemeral_description() const;
+
+private:
+    struct State;
+    explicit RootTree(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+// Reads machine id, user, init and versions from the tree.
+ImageFacts read_image_facts(const Config& config, const RootSelection& selection, const RootTree& tree);
+
+} // namespace nspawn
