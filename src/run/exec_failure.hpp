@@ -1,0 +1,18 @@
+// exec_failure.hpp — how "the command could not be started" travels to the supervisor.
+//
+// One message, written with one write(2) to a close-on-exec descriptor that only the process about to become the
+// payload still holds: end of file there without a message means that the payload runs. Plain data without a
+// constructor, so that the stub init, which has no C library, includes it too.
+#pragma once
+
+#include <stdint.h>
+
+namespace nspawn {
+
+struct ExecFailure {
+    int32_t code;   // errno of execve(2), or of the call that came before it
+    char path[240]; // what could not be executed, NUL-terminated, cut when longer
+};
+static_assert(sizeof(ExecFailure) == 244, "both ends are built separately");
+
+} // namespace nspawn
