@@ -13,22 +13,25 @@ namespace nspawn {
 struct Option;
 
 struct Origin {
-    enum class Kind { built_in, environment, settings_file, command_line };
+    enum class Kind { built_in, implied, environment, settings_file, command_line };
     Kind kind = Kind::command_line;
-    std::string file;     // settings file, or the environment variable's name
-    unsigned line = 0;    // 1-based; 0: none
-    bool trusted = true;  // false: a file that came with the image
+    std::string file;    // settings file, the environment variable's name, or the option that implied it
+    unsigned line = 0;   // 1-based; 0: none
+    bool trusted = true; // false: a file that came with the image
 
-    // "command line", "/etc/systemd/nspawn/web.nspawn:7", "$SYSTEMD_…", "built-in default".
+    // "command line", "/etc/systemd/nspawn/web.nspawn:7", "$SYSTEMD_…", "implied by --boot", "built-in default".
     [[nodiscard]] std::string describe() const;
 };
 
 struct Assignment {
     const Option* option = nullptr;
-    std::string spelled;      // as written: "--bind", "-D", "Exec.User"
-    std::string value;        // empty when the option takes none
+    std::string spelled; // as written: "--bind", "-D", "Exec.User"
+    std::string value;   // empty when the option takes none
     bool has_value = false;
     Origin origin;
+
+    // How to point at it in a message: "--rlimit=NOFILE=x", "-D x", "/etc/x.nspawn:7: LimitNOFILE=x".
+    [[nodiscard]] std::string describe() const;
 };
 
 } // namespace nspawn
