@@ -60,16 +60,20 @@ TEST(Elf32, OnX86OnlyI386CountsNotX32OrAnotherFamily) {
 }
 
 TEST(SetPersonality, ChangesWhatUnameSaysAndKeepsFlags) {
+    constexpr unsigned long kNoRandomize = ADDR_NO_RANDOMIZE;
     const pid_t pid = fork();
     if (pid == 0) {
-        personality(PER_LINUX | ADDR_NO_RANDOMIZE);
+        personality(kNoRandomize);
         if (!set_personality(find_personality("x86")->value).ok()) {
             _exit(1);
         }
         utsname name{};
         uname(&name);
         const int now = personality(0xffffffff);
-        _exit(std::string_view(name.machine) == "i686" && now == (PER_LINUX32 | ADDR_NO_RANDOMIZE) ? 0 : 2);
+        _exit(std::string_view(name.machine) == "i686" &&
+                      static_cast<unsigned long>(now) == (kNoRandomize | PER_LINUX32)
+                  ? 0
+                  : 2);
     }
     int status = 0;
     EXPECT_EQ(waitpid(pid, &status, 0), pid);
