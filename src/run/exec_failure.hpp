@@ -10,7 +10,9 @@
 namespace nspawn {
 
 struct ExecFailure {
-    int32_t code;   // errno of execve(2), or of the call that came before it
+    // errno of execve(2), or of the call named in `path`. ENOENT: there is no such file; a bare word was searched in
+    // the payload's PATH. ELIBACC: the file is there, but not the interpreter or dynamic loader that it asks for.
+    int32_t code;
     char path[240]; // what could not be executed, NUL-terminated, cut when longer
 };
 static_assert(sizeof(ExecFailure) == 244, "both ends are built separately");
