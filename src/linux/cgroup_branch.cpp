@@ -1,0 +1,361 @@
+#include "linux/cgroup_branch.hpp"
+
+#include "base/file.hpp"
+#include "base/path.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <optional>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr const char* kPayload = "payload";
+constexpr int64_t kPatienceMs = 10'000; // for killed processes to go; a process in uninterruptible sleep may outlast it
+constexpr size_t kEventsLimit = 4096;
+constexpr size_t kPidListLimit = size_t{4} << 20;
+
+enum class Survivors { keep, kill };
+
+// What cgroup-v2 names as the files to hand over with the directory, and their kin of version 1 (spec C.4).
+constexpr std::array kDelegatedFiles = {
+    "cgroup.procs", "cgroup.threads",        "cgroup.subtree_control", "cgroup.controllers", "cgroup.events",
+    "cgroup.stat",  "cgroup.clone_children", "memory.oom.group",       "memory.reclaim",     "notify_on_release",
+    "tasks",
+};
+
+int64_t now_ms() {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+}
+
+int remaining_ms(int64_t deadline) { return static_cast<int>(std::max<int64_t>(0, deadline - now_ms())); }
+
+Result<UniqueFd> open_directory(int at, const char* path) {
+    return open_at(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+bool is_cgroup(int fd) {
+    struct statfs status {};
+    return ::fstatfs(fd, &status) == 0 && (status.f_type == CGROUP2_SUPER_MAGIC || status.f_type == CGROUP_SUPER_MAGIC);
+}
+
+bool lock(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+Result<void> remove_directory(int at, const char* name) {
+    if (::unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+        return {};
+    }
+    return last_error("rmdir");
+}
+
+// Name of the first group below `group`; empty when there is none.
+Result<std::string> first_child(int group) {
+    Result<UniqueFd> copy = open_directory(group, ".");
+    if (!copy.ok()) {
+        return copy.system_error();
+    }
+    DIR* listing = ::fdopendir(copy.value().get());
+    if (listing == nullptr) {
+        return last_error("fdopendir");
+    }
+    (void)copy.value().release(); // closedir() closes it
+    std::string found;
+    while (const dirent* entry = ::readdir(listing)) {
+        if (entry->d_type == DT_DIR && std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) {
+            found = entry->d_name;
+            break;
+        }
+    }
+    ::closedir(listing);
+    return found;
+}
+
+// Processes directly in the group. 0 stands for one that our pid namespace does not see; it is left out.
+std::vector<pid_t> processes_in(int group) {
+    std::vector<pid_t> pids;
+    const Result<std::string> list = read_file(group, "cgroup.procs", kPidListLimit);
+    if (list.ok()) {
+        for (const std::string_view line : split_any(list.value(), "\n")) {
+            const std::optional<uint64_t> pid = parse_unsigned(line);
+            if (pid && *pid != 0) {
+                pids.push_back(static_cast<pid_t>(*pid));
+            }
+        }
+    }
+    return pids;
+}
+
+// The way without cgroup.kill. The list is read again once the pidfds are held, so that no reused pid is hit.
+void kill_one_by_one(int group, int64_t deadline) {
+    std::vector<std::pair<pid_t, UniqueFd>> held;
+    for (const pid_t pid : processes_in(group)) {
+        UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        if (pidfd.valid()) {
+            held.emplace_back(pid, std::move(pidfd));
+        }
+    }
+    const std::vector<pid_t> still = processes_in(group);
+    for (const auto& [pid, pidfd] : held) {
+        if (std::find(still.begin(), still.end(), pid) != still.end() &&
+            ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0) {
+            pollfd ended{pidfd.get(), POLLIN, 0};
+            ::poll(&ended, 1, remaining_ms(deadline));
+        }
+    }
+}
+
+// Version 2 only: waits until no process is left in the group or below it.
+Result<void> wait_until_unpopulated(int group, int64_t deadline) {
+    Result<UniqueFd> events = open_at(group, "cgroup.events", O_RDONLY);
+    if (!events.ok()) {
+        return events.system_error();
+    }
+    for (;;) {
+        std::array<char, kEventsLimit> text{};
+        const ssize_t size = ::pread(events.value().get(), text.data(), text.size(), 0);
+        if (size < 0) {
+            return last_error("read");
+        }
+        if (std::string_view(text.data(), static_cast<size_t>(size)).find("populated 0") != std::string_view::npos) {
+            return {};
+        }
+        if (remaining_ms(deadline) == 0) {
+            return SystemError{ETIMEDOUT, "poll"};
+        }
+        pollfd changed{events.value().get(), POLLPRI, 0};
+        ::poll(&changed, 1, remaining_ms(deadline));
+    }
+}
+
+// Removes `name` below `at`, which is open as `group` and has no groups below it.
+Result<void> remove_leaf(int at, const char* name, int group, Survivors survivors, int64_t deadline) {
+    Result<void> removed = remove_directory(at, name);
+    while (removed.error() == EBUSY && survivors == Survivors::kill && remaining_ms(deadline) > 0) {
+        kill_one_by_one(group, deadline);
+        removed = remove_directory(at, name);
+    }
+    return removed;
+}
+
+// Children first. The payload may have nested its groups without limit, so this neither recurses nor holds a
+// descriptor for each level: the way up is "..".
+Result<void> remove_below(int top, Survivors survivors, int64_t deadline) {
+    std::vector<std::string> names; // from `top` down to `current`
+    Result<UniqueFd> current = open_directory(top, ".");
+    for (;;) {
+        if (!current.ok()) {
+            return current.system_error();
+        }
+        Result<std::string> child = first_child(current.value().get());
+        if (!child.ok()) {
+            return child.system_error();
+        }
+        if (!child.value().empty()) {
+            current = open_directory(current.value().get(), child.value().c_str());
+            names.push_back(std::move(child).value());
+            continue;
+        }
+        if (names.empty()) {
+            return {};
+        }
+        Result<UniqueFd> parent = open_directory(current.value().get(), "..");
+        if (!parent.ok()) {
+            return parent.system_error();
+        }
+        const Result<void> removed =
+            remove_leaf(parent.value().get(), names.back().c_str(), current.value().get(), survivors, deadline);
+        if (!removed.ok()) {
+            return removed;
+        }
+        names.pop_back();
+        current = std::move(parent);
+    }
+}
+
+// Ends every process in the group and below it. Without cgroup.kill the groups below are removed on the way.
+Result<void> empty_group(int group, int64_t deadline) {
+    if (write_existing(group, "cgroup.kill", "1").ok()) {
+        return wait_until_unpopulated(group, deadline);
+    }
+    const Result<void> cleared = remove_below(group, Survivors::kill, deadline);
+    if (!cleared.ok()) {
+        return cleared;
+    }
+    while (!processes_in(group).empty()) {
+        if (remaining_ms(deadline) == 0) {
+            return SystemError{ETIMEDOUT, "kill"};
+        }
+        kill_one_by_one(group, deadline);
+    }
+    return {};
+}
+
+Result<void> remove_tree(int unit, const char* name, int top, Survivors survivors) {
+    const int64_t deadline = now_ms() + kPatienceMs;
+    if (survivors == Survivors::kill) {
+        const Result<void> emptied = empty_group(top, deadline);
+        if (!emptied.ok()) {
+            return emptied;
+        }
+    }
+    const Result<void> cleared = remove_below(top, survivors, deadline);
+    return cleared.ok() ? remove_leaf(unit, name, top, survivors, deadline) : cleared;
+}
+
+// Version 2 knows for the whole tree; on version 1 the removal itself finds out.
+bool is_populated(int group) {
+    const Result<std::string> events = read_file(group, "cgroup.events", kEventsLimit);
+    return events.ok() && events.value().find("populated 1") != std::string::npos;
+}
+
+// Nobody holds its lock, but another program's group may have the same name: only an empty one is ours to remove.
+Result<void> remove_stale(int unit, const char* name, int top) {
+    const SystemError in_use{EEXIST, "mkdir"};
+    if (is_populated(top)) {
+        return in_use;
+    }
+    const Result<void> removed = remove_tree(unit, name, top, Survivors::keep);
+    return removed.error() == EBUSY ? Result<void>(in_use) : removed;
+}
+
+bool is_our_name(std::string_view name) {
+    return name.starts_with(kPayload) || (name.starts_with("machine-") && name.ends_with(".scope"));
+}
+
+// A new directory that we hold the lock of. Somebody may find it before it is locked and clear it away as a stale one;
+// then it is made again.
+Result<UniqueFd> make_locked(int unit, const char* name) {
+    for (int attempt = 0; attempt < 16; ++attempt) {
+        const bool made = ::mkdirat(unit, name, 0755) == 0;
+        if (!made && errno != EEXIST) {
+            return last_error("mkdir");
+        }
+        Result<UniqueFd> top = open_directory(unit, name);
+        if (top.error() == ENOENT) {
+            continue;
+        }
+        if (!top.ok()) {
+            return top;
+        }
+        if (!lock(top.value().get())) {
+            return SystemError{EEXIST, "mkdir"};
+        }
+        if (made && ::faccessat(top.value().get(), "cgroup.procs", F_OK, 0) == 0) {
+            return top;
+        }
+        const Result<void> removed = made ? Result<void>() : remove_stale(unit, name, top.value().get());
+        if (!removed.ok()) {
+            return removed.system_error();
+        }
+    }
+    return SystemError{EEXIST, "mkdir"};
+}
+
+} // namespace
+
+Result<CgroupBranch> CgroupBranch::create(const std::string& unit, const std::string& name, bool nested) {
+    Result<UniqueFd> unit_directory = open_directory(AT_FDCWD, unit.c_str());
+    if (!unit_directory.ok()) {
+        return unit_directory.system_error();
+    }
+    if (!is_cgroup(unit_directory.value().get())) {
+        return SystemError{ENOTSUP, "statfs"};
+    }
+    Result<UniqueFd> top = make_locked(unit_directory.value().get(), name.c_str());
+    if (!top.ok()) {
+        return top.system_error();
+    }
+    CgroupBranch branch; // from here on it removes what was made
+    branch.unit_ = std::move(unit_directory).value();
+    branch.top_ = std::move(top).value();
+    branch.name_ = name;
+    branch.path_ = join(unit, name);
+    if (nested) {
+        if (::mkdirat(branch.top_.get(), kPayload, 0755) < 0) {
+            return last_error("mkdir");
+        }
+        Result<UniqueFd> payload = open_directory(branch.top_.get(), kPayload);
+        if (!payload.ok()) {
+            return payload.system_error();
+        }
+        branch.payload_ = std::move(payload).value();
+    }
+    return branch;
+}
+
+CgroupBranch::~CgroupBranch() {
+    if (top_.valid()) {
+        (void)remove(); // who wants to know calls it before
+    }
+}
+
+Result<void> CgroupBranch::delegate_to(uid_t uid, gid_t gid) const {
+    const Result<void> directory = check(::fchown(payload(), uid, gid), "fchown");
+    if (!directory.ok()) {
+        return directory;
+    }
+    for (const char* file : kDelegatedFiles) {
+        if (::fchownat(payload(), file, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT) {
+            return last_error("fchown");
+        }
+    }
+    return {};
+}
+
+Result<void> CgroupBranch::kill_all() const { return empty_group(top(), now_ms() + kPatienceMs); }
+
+Result<void> CgroupBranch::remove() {
+    // As a rule nothing is left in it: two calls do.
+    Result<void> removed = payload_.valid() ? remove_directory(top(), kPayload) : Result<void>();
+    if (removed.ok()) {
+        removed = remove_directory(unit(), name_.c_str());
+    }
+    if (removed.error() == EBUSY) {
+        removed = remove_tree(unit(), name_.c_str(), top(), Survivors::kill);
+    }
+    payload_.reset();
+    top_.reset();
+    return removed;
+}
+
+Result<void> remove_leftover_cgroup(const std::string& path) {
+    const std::string name(base_name(path));
+    if (!is_our_name(name)) {
+        return SystemError{ENOTSUP, "rmdir"};
+    }
+    Result<UniqueFd> unit = open_directory(AT_FDCWD, parent_of(path).c_str());
+    if (!unit.ok()) {
+        return unit.error() == ENOENT ? Result<void>() : Result<void>(unit.system_error());
+    }
+    Result<UniqueFd> top = open_directory(unit.value().get(), name.c_str());
+    if (!top.ok()) {
+        return top.error() == ENOENT ? Result<void>() : Result<void>(top.system_error());
+    }
+    // With a group above it, it cannot be the root of a hierarchy.
+    if (!is_cgroup(unit.value().get()) || !is_cgroup(top.value().get())) {
+        return SystemError{ENOTSUP, "rmdir"};
+    }
+    if (!lock(top.value().get())) {
+        return SystemError{EBUSY, "flock"};
+    }
+    return remove_tree(unit.value().get(), name.c_str(), top.value().get(), Survivors::kill);
+}
+
+} // namespace nspawn
