@@ -27,12 +27,12 @@ struct UserRecord {
 };
 
 struct ImageFacts {
-    std::string machine;               // final machine name, with the ephemeral suffix
-    std::string path;                  // the tree as the user knows it, for messages
-    std::optional<Id128> machine_id;   // the tree's own /etc/machine-id when it is initialized
-    std::optional<UserRecord> user;    // --user= as found in the tree; empty: root or ask getent inside
-    bool is_host_root = false;         // the tree is "/"
-    bool init_is_32bit = false;        // the tree's init is an ELF32 file of this machine's family
+    std::string machine;                     // final machine name, with the ephemeral suffix
+    std::string path;                        // the tree as the user knows it, for messages
+    std::optional<Id128> machine_id;         // the tree's own /etc/machine-id when it is initialized
+    std::optional<UserRecord> user;          // --user= as found in the tree; empty: root or ask getent inside
+    bool is_host_root = false;               // the tree is "/"
+    bool init_is_32bit = false;              // the tree's init is an ELF32 file of this machine's family
     std::optional<unsigned> systemd_version; // of libsystemd-shared in the tree
 };
 

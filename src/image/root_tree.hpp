@@ -1,7 +1,7 @@
 // root_tree.hpp — the directory tree that becomes the container's "/", from being named to being locked and held.
 //
-// Owns the tree's descriptor, its locks and, for --ephemeral, the throw-away layer; dropping it releases all of them
-// in reverse order. Never follows a symbolic link out of the tree and never writes into it except for the missing
+// Owns the tree's descriptor, its lock and, for --ephemeral, the throw-away copy; dropping it releases all of them in
+// reverse order. Never follows a symbolic link out of the tree and never writes into it except for the missing
 // top-level directories that spec C.1 lists.
 #pragma once
 
@@ -16,30 +16,40 @@ namespace nspawn {
 
 // What the command line alone says about the tree; settled before any settings file is read (spec B).
 struct RootSelection {
-    std::string path;            // absolute, symbolic links resolved
-    std::string machine;         // without the ephemeral suffix: names the settings file
-    std::string machine_suffix;  // "-%016x" for --ephemeral without --machine, else empty
-    bool image_read_only = false; // the pool's image is marked read-only (-M)
+    UniqueFd directory;             // open for reading; the path is not looked up again
+    std::string path;               // absolute, symbolic links resolved
+    std::string machine;            // without the ephemeral suffix: names the settings file
+    std::string machine_suffix;     // "-%016x" for --ephemeral without --machine, else empty
+    bool image_read_only = false;   // the pool's image is marked read-only (-M)
     std::string settings_directory; // where an untrusted NAME.nspawn may lie; empty: nowhere
 };
+
+// `directory` as given with --directory= (may be relative; empty: not given), `machine` as given with --machine=.
+// Neither: the working directory. Only a machine: its tree in the image pool.
 RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral);
 
 class RootTree {
 public:
-    // Locks, snapshots or layers as `config` says, checks that it is an OS tree, makes missing top-level directories.
+    // Locks or copies as `config` says, checks that it is an OS tree, makes missing top-level directories.
     static RootTree open(const Config& config, const RootSelection& selection);
 
     RootTree(RootTree&&) noexcept;
     RootTree& operator=(RootTree&&) noexcept;
     ~RootTree();
 
-    // O_PATH descriptor of the directory that becomes "/" (for an overlay: of the detached overlay mount).
+    // Descriptor of the directory that becomes "/": of the tree itself, or for an overlay of the detached mount.
     [[nodiscard]] int fd() const;
-    // True when fd() is the root of a detached mount that may be attached as it is; false: clone it with open_tree(2).
+    // True when fd() is the root of a detached mount that is to be attached as it is, once per start (see renew());
+    // false: clone it with open_tree(2).
     [[nodiscard]] bool is_detached_mount() const;
+    // To be called before the container is started once more with the same tree, as it does after a reboot inside.
+    void renew();
+
     [[nodiscard]] const std::string& path() const;
+    // The tree may not be written: --read-only, --volatile=, or an image that is marked so.
+    [[nodiscard]] bool read_only() const;
     [[nodiscard]] bool ephemeral() const;
-    // How the ephemeral copy was made, for the status line: "btrfs snapshot", "overlay on /x", …; empty when not.
+    // How the ephemeral copy was made, for the status line: "btrfs snapshot", "overlay, changes in /x"; empty when not.
     [[nodiscard]] const std::string& ephemeral_description() const;
 
 private:

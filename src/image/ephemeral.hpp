@@ -1,0 +1,57 @@
+// ephemeral.hpp — a copy of a tree that is gone after the run (--ephemeral).
+//
+// Decides how the copy is made, never copying file contents:
+//   1. a btrfs subvolume: a snapshot beside it (inside it where it is itself a mount), nested subvolumes included;
+//   2. anything else: an overlay whose changes go to a hidden sibling of the tree on the same file system;
+//   3. where there can be no such sibling ("/", a mount point, a parent that cannot be written): to /var/tmp;
+//   4. where no disk will do: to a private tmpfs, and on kernels that cannot use one, to /dev/shm.
+// Reflinks are not used: cloning file by file takes time with the number of files, an overlay does not. As in the
+// original, mounts below the tree are not part of the copy, and the source is not locked.
+// Sources: systemd-nspawn(1) --ephemeral, kernel documentation filesystems/overlayfs.
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "image/overlay_layer.hpp"
+#include "image/scratch_directory.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace nspawn {
+
+class EphemeralCopy {
+public:
+    // `tree` is open for reading and has to stay open as long as the copy. `label` names the machine. Throws with
+    // all that was tried.
+    static EphemeralCopy create(int tree, const std::string& tree_path, std::string_view label);
+
+    // The top directory of the copy.
+    [[nodiscard]] int fd() const { return overlay_ ? overlay_->mount().get() : snapshot_.get(); }
+    // True: fd() is a detached mount to be attached once. False: a directory of an attached mount, to be cloned.
+    [[nodiscard]] bool is_detached_mount() const { return overlay_.has_value(); }
+    // "btrfs snapshot", "overlay, changes in /var/lib/machines", …
+    [[nodiscard]] const std::string& description() const { return description_; }
+
+    void make_read_only() const;
+    // Before the copy is started once more, as it was left: a mount can be attached only once.
+    void renew();
+
+private:
+    EphemeralCopy() = default;
+    bool try_snapshot(UniqueFd parent, const std::string& parent_path, std::string_view label);
+    bool try_overlay(UniqueFd parent, const std::string& parent_path, std::string_view label);
+    bool try_memory();
+    bool try_everything(std::string_view label);
+    bool refused(std::string_view where, SystemError error);
+
+    int tree_ = -1;
+    std::string tree_path_;
+    std::string description_;
+    std::string refusals_;                    // why each earlier choice was not taken
+    std::optional<ScratchDirectory> scratch_; // holds the snapshot
+    UniqueFd snapshot_;
+    std::optional<OverlayLayer> overlay_;
+};
+
+} // namespace nspawn

@@ -1,0 +1,25 @@
+// image_pool.hpp — the directories in which machines' trees lie, looked up by name (--machine= without --directory=).
+//
+// Finds, never changes. Symbolic links in the pool are followed, since only the administrator can put them there.
+// Source: machinectl(1), "Files and Directories"; search path of spec A.3.
+#pragma once
+
+#include "base/unique_fd.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace nspawn {
+
+// The pool's name for the host's own tree.
+constexpr std::string_view kHostImage = ".host";
+
+struct PoolImage {
+    UniqueFd directory;     // open for reading
+    bool read_only = false; // marked so: a read-only subvolume, the immutable flag, or a read-only file system
+};
+
+// Throws when there is none, or when it is of a kind that cannot be run (a disk image).
+PoolImage find_pool_image(const std::string& name);
+
+} // namespace nspawn

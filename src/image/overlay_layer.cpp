@@ -1,0 +1,142 @@
+#include "image/overlay_layer.hpp"
+
+#include "base/file.hpp"
+#include "base/path.hpp"
+#include "base/text.hpp"
+#include "image/directory_metadata.hpp"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+
+namespace nspawn {
+
+namespace {
+
+std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+Result<UniqueFd> make_directory(int parent, const char* name) {
+    if (mkdirat(parent, name, 0700) < 0) {
+        return last_error("mkdirat");
+    }
+    return open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+// A directory of the tree itself: no link, no mount on it.
+Result<UniqueFd> open_in_tree(int directory, const std::string& name) {
+    return open_in_root(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
+                        RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+}
+
+// A layer inside the tree that it covers would be seen from within, as a directory that answers ELOOP to everything.
+// A whiteout in the layer hides it; the directories on the way get the looks of those that they cover.
+Result<void> hide_in_layer(int tree, const std::string& tree_path, const std::string& hidden, int upper) {
+    if (!is_within(hidden, tree_path)) {
+        return {};
+    }
+    std::vector<std::string_view> way = split_any(std::string_view(hidden).substr(tree_path.size()), "/");
+    const std::string name(way.back());
+    way.pop_back();
+    UniqueFd below;
+    UniqueFd above;
+    for (const std::string_view component : way) {
+        Result<UniqueFd> original = open_in_tree(below ? below.get() : tree, std::string(component));
+        if (!original.ok()) {
+            return {}; // behind a mount, so it is not part of the tree
+        }
+        Result<UniqueFd> copy = make_directory(above ? above.get() : upper, std::string(component).c_str());
+        if (!copy.ok()) {
+            return copy.system_error();
+        }
+        copy_directory_metadata(original.value().get(), copy.value().get());
+        below = std::move(original).value();
+        above = std::move(copy).value();
+    }
+    return check(mknodat(above ? above.get() : upper, name.c_str(), S_IFCHR, 0), "mknodat");
+}
+
+Result<MountFd> mount_overlay(int lower, int upper, int work) {
+    const MountOption options[] = {
+        {"source", "nspawn"},
+        {"lowerdir", descriptor_path(lower)},
+        {"upperdir", descriptor_path(upper)},
+        {"workdir", descriptor_path(work)},
+        // A directory of the tree can be renamed as anywhere else, instead of answering EXDEV.
+        {"redirect_dir", "on"},
+        // Nothing in a tree that came from elsewhere may point the kernel at other data of the layers.
+        {"metacopy", "off"},
+        {"index", "off"},
+        // One device number for all files, as programs that stay on one file system expect.
+        {"xino", "auto"},
+        // Nobody will ever need the layer after a crash: no sync reaches the disk, and the unmount does not wait.
+        {"volatile", ""},
+    };
+    return MountFd::create("overlay", options, 0);
+}
+
+} // namespace
+
+OverlayLayer::OverlayLayer(ScratchDirectory scratch, MountFd memory)
+    : scratch_(std::move(scratch)), memory_(std::move(memory)) {}
+
+Result<void> OverlayLayer::prepare(int tree) {
+    Result<UniqueFd> upper = make_directory(base(), "upper");
+    if (!upper.ok()) {
+        return upper.system_error();
+    }
+    upper_ = std::move(upper).value();
+    copy_directory_metadata(tree, upper_.get()); // the top directory of the overlay is this one
+    return {};
+}
+
+Result<void> OverlayLayer::renew(int tree) {
+    mount_ = MountFd();
+    // A volatile overlay marks its work directory, so that it is not used twice.
+    const Result<UniqueFd> work = make_directory(base(), fmt::format("work{}", generation_++).c_str());
+    if (!work.ok()) {
+        return work.system_error();
+    }
+    Result<MountFd> mount = mount_overlay(tree, upper_.get(), work.value().get());
+    if (!mount.ok()) {
+        return mount.system_error();
+    }
+    mount_ = std::move(mount).value();
+    return {};
+}
+
+Result<OverlayLayer> OverlayLayer::create_in(UniqueFd parent, const std::string& parent_path, int tree,
+                                             const std::string& tree_path, std::string_view label) {
+    Result<ScratchDirectory> scratch = ScratchDirectory::create(std::move(parent), parent_path, label);
+    if (!scratch.ok()) {
+        return scratch.system_error();
+    }
+    OverlayLayer layer(std::move(scratch).value(), MountFd());
+    Result<void> done = layer.prepare(tree);
+    if (done.ok()) {
+        done = hide_in_layer(tree, tree_path, layer.scratch_.path(), layer.upper_.get());
+    }
+    if (done.ok()) {
+        done = layer.renew(tree);
+    }
+    return done.ok() ? Result<OverlayLayer>(std::move(layer)) : done.system_error();
+}
+
+Result<OverlayLayer> OverlayLayer::create_in_memory(int tree) {
+    const MountOption options[] = {{"mode", "0700"}, {"size", "50%"}, {"nr_inodes", "1m"}};
+    Result<MountFd> memory = MountFd::create("tmpfs", options, 0);
+    if (!memory.ok()) {
+        return memory.system_error();
+    }
+    OverlayLayer layer(ScratchDirectory(), std::move(memory).value());
+    Result<void> done = layer.prepare(tree);
+    if (done.ok()) {
+        done = layer.renew(tree);
+    }
+    return done.ok() ? Result<OverlayLayer>(std::move(layer)) : done.system_error();
+}
+
+} // namespace nspawn

@@ -1,0 +1,105 @@
+#include "image/root_tree.hpp"
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "image/ephemeral.hpp"
+#include "image/os_tree_check.hpp"
+#include "image/tree_lock.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include <fcntl.h>
+
+namespace nspawn {
+
+struct RootTree::State {
+    std::string path;
+    bool read_only = false;
+    std::string no_description;
+    UniqueFd directory;
+    TreeLock lock;
+    std::optional<EphemeralCopy> copy; // last, so that it goes first
+
+    State(UniqueFd fd, TreeLock held) : directory(std::move(fd)), lock(std::move(held)) {}
+    [[nodiscard]] int fd() const { return copy ? copy->fd() : directory.get(); }
+};
+
+namespace {
+
+void refuse_host_tree(const Config& config, const RootSelection& selection) {
+    const bool harmless =
+        config.ephemeral || config.volatile_mode == Volatile::yes || config.volatile_mode == Volatile::state;
+    if (selection.path == "/" && !harmless) {
+        throw Error("the host's own tree / cannot be run as a container as it is",
+                    "Start from a throw-away copy with --ephemeral, or use --volatile=yes or --volatile=state.");
+    }
+}
+
+// As in the original, a copy's source is not locked: the copy is nobody else's.
+TreeLock lock_tree(const Config& config, const RootSelection& selection, bool read_only) {
+    if (config.ephemeral) {
+        return {};
+    }
+    return TreeLock::acquire(selection.directory.get(), selection.path,
+                             read_only ? TreeLock::Mode::shared : TreeLock::Mode::exclusive,
+                             selection.machine + selection.machine_suffix);
+}
+
+} // namespace
+
+RootTree RootTree::open(const Config& config, const RootSelection& selection) {
+    refuse_host_tree(config, selection);
+    const bool read_only =
+        config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
+    UniqueFd directory(fcntl(selection.directory.get(), F_DUPFD_CLOEXEC, 3));
+    check(directory.get(), "fcntl").or_throw(selection.path);
+    auto state = std::make_unique<State>(std::move(directory), lock_tree(config, selection, read_only));
+    state->path = selection.path;
+    state->read_only = read_only;
+    // Checked before anything is copied: a tree that cannot be used costs nothing.
+    TopLevel top(state->directory.get());
+    check_os_tree(state->directory.get(), top, state->path, config.start_mode == StartMode::boot);
+    if (config.ephemeral) {
+        state->copy.emplace(EphemeralCopy::create(state->directory.get(), state->path, selection.machine));
+    }
+    if (!read_only) {
+        make_base_directories(state->fd(), top);
+    } else if (state->copy) {
+        state->copy->make_read_only();
+    }
+    return RootTree(std::move(state));
+}
+
+RootTree::RootTree(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RootTree::RootTree(RootTree&&) noexcept = default;
+RootTree& RootTree::operator=(RootTree&&) noexcept = default;
+RootTree::~RootTree() = default;
+
+int RootTree::fd() const { return state_->fd(); }
+
+bool RootTree::is_detached_mount() const { return state_->copy && state_->copy->is_detached_mount(); }
+
+void RootTree::renew() {
+    if (!state_->copy) {
+        return;
+    }
+    state_->copy->renew();
+    if (state_->read_only) {
+        state_->copy->make_read_only();
+    }
+}
+
+const std::string& RootTree::path() const { return state_->path; }
+
+bool RootTree::read_only() const { return state_->read_only; }
+
+bool RootTree::ephemeral() const { return state_->copy.has_value(); }
+
+const std::string& RootTree::ephemeral_description() const {
+    return state_->copy ? state_->copy->description() : state_->no_description;
+}
+
+} // namespace nspawn

@@ -1,0 +1,236 @@
+#include "image/scratch_record.hpp"
+
+#include "base/file.hpp"
+#include "base/id128.hpp"
+#include "base/log.hpp"
+#include "base/path.hpp"
+#include "base/text.hpp"
+#include "image/scratch_directory.hpp"
+#include "linux/cgroup_branch.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr size_t kMaxRecordSize = 256 * 1024;
+constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "file"};
+
+// A line stays a line whatever the path holds.
+std::string escaped(std::string_view path) {
+    std::string result;
+    for (const char c : path) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == '\\' || c == 0x7f) {
+            result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+        } else {
+            result += c;
+        }
+    }
+    return result;
+}
+
+std::string records_directory() {
+    const std::string runtime = runtime_directory();
+    return runtime.empty() ? "" : join(runtime, "nspawn/runs");
+}
+
+Result<UniqueFd> create_record(const std::string& path) {
+    return open_at(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+}
+
+} // namespace
+
+std::string runtime_directory() {
+    if (geteuid() == 0) {
+        return "/run";
+    }
+    const char* directory = std::getenv("XDG_RUNTIME_DIR");
+    return directory != nullptr && is_absolute(directory) ? simplified(directory) : "";
+}
+
+ScratchRecord::ScratchRecord(ScratchRecord&& other) noexcept
+    : file_(std::move(other.file_)), path_(std::exchange(other.path_, {})), keep_(other.keep_), failed_(other.failed_) {
+}
+
+ScratchRecord::~ScratchRecord() {
+    if (file_ && !keep_) {
+        ::unlink(path_.c_str());
+    }
+}
+
+Result<void> ScratchRecord::make() {
+    const std::string directory = records_directory();
+    if (directory.empty()) {
+        return SystemError{ENOENT, "$XDG_RUNTIME_DIR"};
+    }
+    // A janitor may come between creation and lock, find the record empty and remove it; then it is made again.
+    for (int attempt = 0; attempt < 8; ++attempt) {
+        const std::string path = fmt::format("{}/{:016x}", directory, random_u64());
+        Result<UniqueFd> file = create_record(path);
+        if (file.error() == ENOENT) {
+            mkdir(parent_of(directory).c_str(), 0755); // whether they are there now is told by the next open
+            mkdir(directory.c_str(), 0700);
+            file = create_record(path);
+        }
+        if (!file.ok()) {
+            return file.system_error();
+        }
+        struct stat status {};
+        if (flock(file.value().get(), LOCK_EX | LOCK_NB) == 0 && fstat(file.value().get(), &status) == 0 &&
+            status.st_nlink > 0) {
+            file_ = std::move(file).value();
+            path_ = path;
+            return {};
+        }
+    }
+    return SystemError{EAGAIN, "flock"};
+}
+
+void ScratchRecord::add(ScratchKind kind, std::string_view path) {
+    Result<void> result;
+    if (!file_ && !failed_) {
+        result = make();
+    }
+    if (file_) {
+        const std::string line = fmt::format("{} {}\n", kKindNames[static_cast<size_t>(kind)], escaped(path));
+        result = write_all(file_.get(), line);
+    }
+    if (!result.ok()) {
+        failed_ = true;
+        log::warning("cannot record {} in {}: {}; if this run is killed, it will stay behind", path,
+                     records_directory(), error_text(result.error()));
+    }
+}
+
+namespace {
+
+// A last component of an absolute, normalized path, by a descriptor of its parent.
+Result<UniqueFd> open_parent(const std::string& path) {
+    return open_at(AT_FDCWD, parent_of(path).c_str(), O_PATH | O_DIRECTORY);
+}
+
+// Only what lies below /run/nspawn or /run/systemd/nspawn (or the user's own runtime directory) was ever ours.
+bool is_runtime_path(const std::string& path) {
+    const std::string runtime = runtime_directory();
+    if (runtime.empty()) {
+        return false;
+    }
+    return (is_within(path, join(runtime, "nspawn")) || is_within(path, join(runtime, "systemd/nspawn"))) &&
+           !is_within(path, records_directory());
+}
+
+Result<void> reclaim_runtime_entry(const std::string& path, int kind) {
+    if (!is_runtime_path(path)) {
+        return SystemError{EINVAL, "path"};
+    }
+    const Result<UniqueFd> parent = open_parent(path);
+    if (parent.error() == ENOENT) {
+        return {};
+    }
+    if (!parent.ok()) {
+        return parent.system_error();
+    }
+    if (unlinkat(parent.value().get(), std::string(base_name(path)).c_str(), kind) < 0 && errno != ENOENT) {
+        return last_error("unlinkat");
+    }
+    return {};
+}
+
+Result<void> reclaim(ScratchKind kind, const std::string& path) {
+    if (!is_absolute(path) || !is_normalized(path) || path.find('\0') != std::string::npos) {
+        return SystemError{EINVAL, "path"};
+    }
+    switch (kind) {
+    case ScratchKind::tree:
+        return remove_leftover_scratch(path);
+    case ScratchKind::cgroup:
+        return is_within(path, "/sys/fs/cgroup") ? remove_leftover_cgroup(path) : SystemError{EINVAL, "path"};
+    case ScratchKind::directory:
+        return reclaim_runtime_entry(path, AT_REMOVEDIR);
+    case ScratchKind::file:
+        return reclaim_runtime_entry(path, 0);
+    }
+    return SystemError{EINVAL, "kind"};
+}
+
+Result<void> reclaim_line(std::string_view line) {
+    const size_t space = line.find(' ');
+    const std::string_view name = line.substr(0, space);
+    const auto path = unescape_c(space == std::string_view::npos ? "" : line.substr(space + 1));
+    for (size_t kind = 0; path && kind < std::size(kKindNames); ++kind) {
+        if (name == kKindNames[kind]) {
+            return reclaim(static_cast<ScratchKind>(kind), *path);
+        }
+    }
+    return SystemError{EINVAL, "record"};
+}
+
+// True when nothing of it is left. Newest first: what was made last lies in what was made before.
+bool reclaim_record(std::string_view content) {
+    std::vector<std::string_view> lines = split(content, '\n');
+    lines.pop_back(); // behind the last newline: nothing, or a line that was cut off before its thing was made
+    bool clean = true;
+    for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+        if (const Result<void> done = reclaim_line(*line); !done.ok()) {
+            log::debug("leftover of a killed run: {}: {}", *line, error_text(done.error()));
+            // A line that means nothing will mean nothing tomorrow; what is busy or broken may be tried again.
+            clean = clean && done.error() == EINVAL;
+        }
+    }
+    return clean;
+}
+
+void reclaim_record_file(int directory, const char* name) {
+    const Result<UniqueFd> file = open_at(directory, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (!file.ok() || flock(file.value().get(), LOCK_EX | LOCK_NB) < 0) {
+        return; // gone meanwhile, or its owner lives
+    }
+    struct stat status {};
+    if (fstat(file.value().get(), &status) < 0 || status.st_nlink == 0 || !S_ISREG(status.st_mode) ||
+        status.st_uid != geteuid()) {
+        return;
+    }
+    const Result<std::string> content = read_all(file.value().get(), kMaxRecordSize);
+    if (content.ok() && reclaim_record(content.value())) {
+        unlinkat(directory, name, 0);
+    }
+}
+
+bool only_we_can_write(int directory) {
+    struct stat status {};
+    return fstat(directory, &status) == 0 && status.st_uid == geteuid() && (status.st_mode & 0022) == 0;
+}
+
+} // namespace
+
+void reclaim_dead_runs() {
+    const std::string path = records_directory();
+    if (path.empty()) {
+        return;
+    }
+    Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!directory.ok() || !only_we_can_write(directory.value().get())) {
+        return;
+    }
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries(fdopendir(directory.value().get()), closedir);
+    if (!entries) {
+        return;
+    }
+    const int fd = std::move(directory).value().release(); // closedir closes it
+    while (const dirent* entry = readdir(entries.get())) {
+        if (entry->d_name[0] != '.') {
+            reclaim_record_file(fd, entry->d_name);
+        }
+    }
+}
+
+} // namespace nspawn

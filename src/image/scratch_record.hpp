@@ -1,0 +1,54 @@
+// scratch_record.hpp — what a run has lying about, so that somebody can clear it away after a SIGKILL.
+//
+// Owns one small file in /run/nspawn/runs (without root: $XDG_RUNTIME_DIR/nspawn/runs) with one line "KIND PATH" per
+// thing that outlives a killed supervisor. A thing is recorded before it is made. The owner holds the file's flock(2)
+// as long as it lives; a record that nobody locks belongs to a dead run, and reclaim_dead_runs() of any later run
+// removes what it lists. Never removes a path that is not of the shape that its kind calls for.
+#pragma once
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace nspawn {
+
+enum class ScratchKind {
+    tree,      // a ScratchDirectory with all that is in it, btrfs subvolumes too
+    cgroup,    // a control group made by CgroupBranch, with the groups below it
+    directory, // an empty directory below the runtime directory
+    file,      // a regular file, socket, FIFO or symbolic link below the runtime directory
+};
+
+class ScratchRecord {
+public:
+    // Costs nothing until something is added.
+    ScratchRecord() = default;
+    ScratchRecord(ScratchRecord&& other) noexcept;
+    ScratchRecord& operator=(ScratchRecord&&) = delete;
+    // Removes the record, since by now everything in it is gone; unless keep() was called.
+    ~ScratchRecord();
+
+    // Call it BEFORE the thing is made. Not being able to record is a warning, not an error: the run would go on
+    // to clean up after itself, only a killed one could not.
+    void add(ScratchKind kind, std::string_view path);
+    // Something could not be removed: leave the record, the next run tries again.
+    void keep() { keep_ = true; }
+
+private:
+    [[nodiscard]] Result<void> make();
+
+    UniqueFd file_;
+    std::string path_; // of the record; empty: not made
+    bool keep_ = false;
+    bool failed_ = false;
+};
+
+// Clears away what dead runs left. Never throws and never blocks; what cannot be removed stays recorded.
+void reclaim_dead_runs();
+
+// "/run", or without root $XDG_RUNTIME_DIR; empty when a user has none.
+std::string runtime_directory();
+
+} // namespace nspawn

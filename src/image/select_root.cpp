@@ -1,0 +1,117 @@
+#include "base/file.hpp"
+#include "base/id128.hpp"
+#include "base/path.hpp"
+#include "base/text.hpp"
+#include "config/machine_name.hpp"
+#include "image/btrfs_subvolume.hpp"
+#include "image/image_pool.hpp"
+#include "image/root_tree.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <climits>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr size_t kLongestMachineName = 64;
+
+[[noreturn]] void throw_unusable(const std::string& path, int error, bool given) {
+    const std::string what = given ? "--directory=" + printable(path) : "the working directory";
+    struct stat status {};
+    if (error == ENOTDIR && stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
+        throw Error(what + " is a file, not a directory", "Disk images are not supported by this version.")
+            .with_code(error);
+    }
+    if (error == ENOTDIR) {
+        throw Error(what + ": not a directory").with_code(error);
+    }
+    throw Error(fmt::format("{}: {}", what, error_text(error))).with_code(error);
+}
+
+UniqueFd open_tree_directory(const std::string& path, bool given) {
+    Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY);
+    if (!directory.ok()) {
+        throw_unusable(path, directory.error(), given);
+    }
+    return std::move(directory).value();
+}
+
+// The kernel's own idea of where an open directory is: absolute, every link resolved.
+std::string path_of(int directory, const std::string& as_given) {
+    std::array<char, PATH_MAX> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlink
+    const ssize_t size = readlink(fmt::format("/proc/self/fd/{}", directory).c_str(), buffer.data(), buffer.size());
+    check(size, "readlink").or_throw("finding the path of the tree (is /proc mounted?)");
+    if (static_cast<size_t>(size) == buffer.size()) {
+        throw Error(fmt::format("the path of the tree is longer than {} bytes", PATH_MAX - 1)).with_code(ENAMETOOLONG);
+    }
+    std::string path(buffer.data(), static_cast<size_t>(size));
+    struct stat status {};
+    if (path.ends_with(" (deleted)") && (fstat(directory, &status) < 0 || status.st_nlink == 0)) {
+        throw Error(fmt::format("{}: the directory was removed", as_given)).with_code(ENOENT);
+    }
+    if (!is_absolute(path)) {
+        throw Error(fmt::format("{}: the directory cannot be reached from the root directory", as_given))
+            .with_code(ENOENT);
+    }
+    return path;
+}
+
+std::string derived_machine_name(const std::string& path) {
+    std::string source(base_name(path));
+    if (path == "/") {
+        utsname host{};
+        uname(&host); // cannot fail: the buffer is there
+        source = static_cast<const char*>(host.nodename);
+    }
+    auto name = machine_name_from(source);
+    if (!name) {
+        throw Error(fmt::format("no machine name can be made from '{}'", printable(source)),
+                    "Give one with --machine=.");
+    }
+    return std::move(*name);
+}
+
+// The suffix has to fit too: what is in front of it is cut, and may not end in the middle of a label's dashes.
+void add_ephemeral_suffix(RootSelection& selection) {
+    selection.machine_suffix = fmt::format("-{:016x}", random_u64());
+    const size_t room = kLongestMachineName - selection.machine_suffix.size();
+    if (selection.machine.size() > room) {
+        selection.machine.resize(room);
+        while (selection.machine.ends_with('-') || selection.machine.ends_with('.')) {
+            selection.machine.pop_back();
+        }
+    }
+}
+
+} // namespace
+
+RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral) {
+    RootSelection selection;
+    if (directory.empty() && !machine.empty()) {
+        PoolImage image = find_pool_image(machine);
+        selection.directory = std::move(image.directory);
+        selection.image_read_only = image.read_only && !ephemeral;
+    } else {
+        const bool given = !directory.empty();
+        selection.directory = open_tree_directory(given ? directory : ".", given);
+    }
+    selection.path = path_of(selection.directory.get(), directory.empty() ? "the working directory" : directory);
+    const bool names_host = machine == kHostImage;
+    selection.machine = machine.empty() || names_host ? derived_machine_name(selection.path) : machine;
+    if (selection.path != "/") {
+        selection.settings_directory = parent_of(selection.path);
+    }
+    if (ephemeral && machine.empty()) {
+        add_ephemeral_suffix(selection);
+    }
+    return selection;
+}
+
+} // namespace nspawn

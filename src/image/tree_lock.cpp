@@ -1,0 +1,176 @@
+#include "image/tree_lock.hpp"
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/path.hpp"
+#include "base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <optional>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr char kLockDirectory[] = "/run/systemd/nspawn/locks";
+
+Result<void> set_lock(int fd, short type) {
+    struct flock lock {};
+    lock.l_type = type;
+    lock.l_whence = SEEK_SET;
+    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        return SystemError{errno == EACCES ? EAGAIN : errno, "fcntl"};
+    }
+    return {};
+}
+
+Result<UniqueFd> open_lock_file(const std::string& path) {
+    return open_at(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_NOCTTY | O_NOFOLLOW, 0600);
+}
+
+// EAGAIN: somebody else holds it.
+Result<UniqueFd> lock_file(const std::string& path, TreeLock::Mode mode) {
+    // The holder before us may remove the file between our open and our lock; then the lock protects nothing.
+    for (int attempt = 0; attempt < 100; ++attempt) {
+        Result<UniqueFd> file = open_lock_file(path);
+        if (!file.ok()) {
+            return file;
+        }
+        const int fd = file.value().get();
+        const Result<void> locked = set_lock(fd, mode == TreeLock::Mode::exclusive ? F_WRLCK : F_RDLCK);
+        struct stat status {};
+        if (!locked.ok()) {
+            return locked.system_error();
+        }
+        if (fstat(fd, &status) < 0) {
+            return last_error("fstat");
+        }
+        if (!S_ISREG(status.st_mode)) {
+            return SystemError{ENOTSUP, "open"};
+        }
+        if (status.st_nlink > 0) {
+            return file;
+        }
+    }
+    return SystemError{EAGAIN, "fcntl"};
+}
+
+Result<UniqueFd> lock_global(const std::string& path, TreeLock::Mode mode) {
+    Result<UniqueFd> file = lock_file(path, mode);
+    if (file.error() != ENOENT) {
+        return file;
+    }
+    mkdir("/run/systemd", 0755); // whether they are there now is told by the next open
+    mkdir("/run/systemd/nspawn", 0755);
+    mkdir(kLockDirectory, 0700);
+    return lock_file(path, mode);
+}
+
+// Into the file that the original leaves empty, for whoever finds the tree busy.
+void sign(int fd, std::string_view machine) {
+    const std::string line = fmt::format("{} {}\n", getpid(), machine);
+    if (pwrite(fd, line.data(), line.size(), 0) < 0) {
+        log::debug("cannot sign the lock file: {}", error_text(errno));
+    }
+}
+
+// " (by machine web, process 1234)", or nothing when the holder did not sign.
+std::string holder_of(const std::string& path) {
+    const Result<std::string> line = read_file(AT_FDCWD, path.c_str(), 256);
+    if (!line.ok()) {
+        return {};
+    }
+    // Behind the first line may be the rest of a longer one.
+    const std::vector<std::string_view> words = split_any(split(line.value(), '\n').front(), " ");
+    const std::optional<uint64_t> pid = words.size() == 2 ? parse_unsigned(words[0]) : std::nullopt;
+    if (!pid || *pid == 0 || *pid > INT32_MAX || (kill(static_cast<pid_t>(*pid), 0) < 0 && errno == ESRCH)) {
+        return {};
+    }
+    return fmt::format(" (by machine {}, process {})", printable(words[1]), *pid);
+}
+
+[[noreturn]] void throw_busy(const std::string& path, const std::string& holder) {
+    throw Error(
+        fmt::format("{} is currently busy{}", path, holder),
+        "Another container uses this tree. Wait for it to end, or start from a throw-away copy with --ephemeral.")
+        .with_code(EBUSY);
+}
+
+bool switched_off() {
+    const char* value = std::getenv("SYSTEMD_NSPAWN_LOCK");
+    if (value == nullptr) {
+        return false;
+    }
+    const std::optional<bool> on = parse_boolean(value);
+    if (!on) {
+        log::warning("$SYSTEMD_NSPAWN_LOCK={} is not a boolean, ignored", value);
+    }
+    return on == false;
+}
+
+} // namespace
+
+TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode, std::string_view machine) {
+    TreeLock lock;
+    lock.mode_ = mode;
+    if (switched_off()) {
+        return lock;
+    }
+    if (path == "/") {
+        if (mode == Mode::exclusive) {
+            throw_busy(path, " (by the host itself)");
+        }
+        return lock;
+    }
+    struct stat status {};
+    check(fstat(tree, &status), "fstat").or_throw(path);
+    lock.local_.path = join(parent_of(path), fmt::format(".#{}.lck", base_name(path)));
+    lock.global_.path = fmt::format("{}/inode-{}:{}", kLockDirectory, status.st_dev, status.st_ino);
+    Result<UniqueFd> local = lock_file(lock.local_.path, mode);
+    if (local.error() == EAGAIN) {
+        throw_busy(path, holder_of(lock.global_.path));
+    }
+    if (local.ok()) {
+        lock.local_.fd = std::move(local).value();
+    } else {
+        log::debug("no lock in the directory of {}: {}: {}", path, lock.local_.path, error_text(local.error()));
+    }
+    Result<UniqueFd> global = lock_global(lock.global_.path, mode);
+    if (global.error() == EAGAIN) {
+        throw_busy(path, holder_of(lock.global_.path));
+    }
+    if (global.ok()) {
+        lock.global_.fd = std::move(global).value();
+        sign(lock.global_.fd.get(), machine);
+    } else if (!local.ok()) {
+        throw Error(fmt::format("cannot lock {}: {}: {}; {}: {}", path, lock.local_.path, error_text(local.error()),
+                                lock.global_.path, error_text(global.error())),
+                    "Set SYSTEMD_NSPAWN_LOCK=0 to start without a lock; nothing then stops a second container.")
+            .with_code(global.error());
+    }
+    return lock;
+}
+
+void TreeLock::release(File& file, Mode mode) {
+    if (!file.fd) {
+        return;
+    }
+    // Of several readers, the one that can become the writer is the last.
+    if (mode == Mode::exclusive || set_lock(file.fd.get(), F_WRLCK).ok()) {
+        ::unlink(file.path.c_str());
+    }
+    file.fd.reset();
+}
+
+TreeLock::~TreeLock() {
+    release(local_, mode_);
+    release(global_, mode_);
+}
+
+} // namespace nspawn

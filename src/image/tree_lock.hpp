@@ -1,0 +1,40 @@
+// tree_lock.hpp — keeps two containers from using one tree, also one of ours and one of systemd-nspawn's.
+//
+// Holds two open file description locks (fcntl(2), F_OFD_SETLK) on files as systemd-nspawn names them:
+// DIR/.#NAME.lck beside the tree and /run/systemd/nspawn/locks/inode-DEV:INO. The second decides, since it holds for
+// every path that leads to the tree; the first also works where /run is not shared, and is done without where the
+// directory cannot be written. Never waits. The last holder removes the files. $SYSTEMD_NSPAWN_LOCK=0 turns it off.
+#pragma once
+
+#include "base/unique_fd.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace nspawn {
+
+class TreeLock {
+public:
+    enum class Mode { shared, exclusive };
+
+    // `tree` is the open directory, `path` where it is. Throws when it is in use ("… is currently busy").
+    static TreeLock acquire(int tree, const std::string& path, Mode mode, std::string_view machine);
+
+    TreeLock() = default;
+    TreeLock(TreeLock&&) noexcept = default;
+    TreeLock& operator=(TreeLock&&) = delete;
+    ~TreeLock();
+
+private:
+    struct File {
+        UniqueFd fd; // invalid: not held
+        std::string path;
+    };
+    static void release(File& file, Mode mode);
+
+    File local_;
+    File global_;
+    Mode mode_ = Mode::shared;
+};
+
+} // namespace nspawn
