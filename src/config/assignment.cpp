@@ -1,6 +1,7 @@
 #include "config/assignment.hpp"
 
 #include "base/text.hpp"
+#include "config/option.hpp"
 
 #include <fmt/format.h>
 
@@ -36,16 +37,24 @@ std::string Origin::describe() const {
     return "command line";
 }
 
+std::string Assignment::shown_value() const {
+    const size_t colon = value.find(':');
+    if (option != nullptr && option->secret && colon != std::string::npos) {
+        return shown(value.substr(0, colon)) + ":…";
+    }
+    return shown(value);
+}
+
 std::string Assignment::describe() const {
     if (origin.kind == Origin::Kind::settings_file) {
         const std::string_view key = std::string_view(spelled).substr(spelled.find('.') + 1);
-        return fmt::format("{}: {}={}", origin.describe(), key, shown(value));
+        return fmt::format("{}: {}={}", origin.describe(), key, shown_value());
     }
     if (!has_value) {
         return spelled;
     }
-    return spelled.starts_with("--") ? fmt::format("{}={}", spelled, shown(value))
-                                     : fmt::format("{} {}", spelled, shown(value));
+    return spelled.starts_with("--") ? fmt::format("{}={}", spelled, shown_value())
+                                     : fmt::format("{} {}", spelled, shown_value());
 }
 
 } // namespace nspawn

@@ -30,6 +30,8 @@ struct Assignment {
     bool has_value = false;
     Origin origin;
 
+    // The value for a message: printable, shortened, without secrets.
+    [[nodiscard]] std::string shown_value() const;
     // How to point at it in a message: "--rlimit=NOFILE=x", "-D x", "/etc/x.nspawn:7: LimitNOFILE=x".
     [[nodiscard]] std::string describe() const;
 };

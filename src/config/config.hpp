@@ -54,11 +54,11 @@ struct Config {
 
     // What runs in it.
     StartMode start_mode = StartMode::pid1;
-    std::vector<std::string> words;  // the command, or further arguments for the init; empty: a shell
-    std::string working_directory;   // absolute; empty: the user's home for a shell, else "/"
+    std::vector<std::string> words; // the command, or further arguments for the init; empty: a shell
+    std::string working_directory;  // absolute; empty: the user's home for a shell, else "/"
     std::vector<EnvironmentEntry> environment;
-    std::string user;                // empty: root
-    std::optional<int> kill_signal;  // as resolved: SIGRTMIN+3 for boot unless given
+    std::string user;               // empty: root
+    std::optional<int> kill_signal; // as resolved: SIGRTMIN+3 for boot unless given
     bool notify_ready = false;
     bool suppress_sync = false;
     bool no_new_privileges = false;
@@ -68,8 +68,8 @@ struct Config {
     SystemCallFilter system_call_filter;
     ResourceLimits limits;
     std::optional<int> oom_score_adjust;
-    std::vector<unsigned> cpu_affinity;        // sorted CPU numbers; empty: inherit
-    std::optional<std::string> personality;    // validated architecture name, e.g. "x86"
+    std::vector<unsigned> cpu_affinity;     // sorted CPU numbers; empty: inherit
+    std::optional<std::string> personality; // validated architecture name, e.g. "x86"
     std::vector<Credential> credentials;
 
     // Who it is.
@@ -81,11 +81,12 @@ struct Config {
     bool keep_unit = false;
 
     // Terminal and talk.
-    std::optional<ConsoleMode> console;     // empty: interactive on a terminal, else read-only; autopipe is resolved
-    std::optional<std::string> background;  // SGR parameters; "": off; empty optional: the default tint
+    std::optional<ConsoleMode> console;    // always set by resolve(): "autopipe" and the default are resolved there
+    std::optional<std::string> background; // SGR parameters; "": off; empty optional: the default tint
     bool quiet = false;
 
     // Looking without running (ours).
+    bool pager = true;
     bool dry_run = false;
     bool json = false;
     bool timing = false;

@@ -67,7 +67,6 @@ enum class Completion {
     none,
     words, // Option::words
     boolean,
-    boolean_or_words, // Option::words, or a boolean
     directory,
     file,
     machine,
@@ -113,6 +112,7 @@ struct Option {
     std::span<const std::string_view> words = {}; // the fixed words among the values
     bool lists_values = false;                    // the value "help" prints the valid values
 
+    bool secret = false;                     // messages and lists show the value only up to its first ':'
     RequestKind request = RequestKind::none; // then there is nothing to apply or show
 
     // Parses and stores one value. Throws Error with the reason alone; the caller knows whose value it was.

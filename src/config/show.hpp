@@ -1,0 +1,53 @@
+// show.hpp — the final value of each option as text, in the spelling the option itself accepts.
+//
+// One function for each row of the option table that is more than a switch; an item for each element of a list, none
+// when nothing is set. Never shows what a credential contains.
+#pragma once
+
+#include "config/config.hpp"
+
+#include <string>
+#include <vector>
+
+namespace nspawn::show {
+
+using Lines = std::vector<std::string>;
+
+inline Lines boolean(bool value) { return {value ? "yes" : "no"}; }
+inline Lines text(const std::string& value) { return value.empty() ? Lines{} : Lines{value}; }
+
+template <bool Config::*member>
+Lines flag(const Config& config) {
+    return boolean(config.*member);
+}
+template <std::string Config::*member>
+Lines string(const Config& config) {
+    return text(config.*member);
+}
+Lines capability_names(CapabilityMask mask);
+
+template <CapabilityMask Config::*member>
+Lines capabilities(const Config& config) {
+    return capability_names(config.*member);
+}
+
+Lines boot(const Config& config);
+Lines as_pid2(const Config& config);
+Lines words(const Config& config);
+Lines settings(const Config& config);
+Lines no_pager(const Config& config);
+Lines volatile_mode(const Config& config);
+Lines uuid(const Config& config);
+Lines console(const Config& config);
+Lines pipe(const Config& config);
+Lines background(const Config& config);
+Lines environment(const Config& config);
+Lines kill_signal(const Config& config);
+Lines personality(const Config& config);
+Lines oom_score_adjust(const Config& config);
+Lines cpu_affinity(const Config& config);
+Lines limits(const Config& config);
+Lines credentials(const Config& config);
+Lines system_call_filter(const Config& config);
+
+} // namespace nspawn::show
