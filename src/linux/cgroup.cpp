@@ -63,6 +63,11 @@ Result<void> copy_cpuset(int from, int to) {
     return {};
 }
 
+bool has_cpuset(std::string_view controllers) {
+    const std::vector<std::string_view> names = split(controllers, ',');
+    return std::find(names.begin(), names.end(), "cpuset") != names.end();
+}
+
 std::string explain(const std::string& unit, SystemError error) {
     return fmt::format("no control group of its own can be made below {}: {}: {}", unit, error.call,
                        error_text(error.code));
@@ -103,12 +108,9 @@ Cgroup::Outcome Cgroup::create(const CgroupHierarchies& hierarchies, const Cgrou
     Cgroup group(hierarchies, request);
     outcome.missing = "no control group hierarchy is mounted";
     if (hierarchies.version2) {
-        Result<CgroupBranch> branch = group.make_branch(hierarchies.version2->unit);
-        if (branch.ok()) {
-            group.version2_.emplace(std::move(branch).value());
-            group.enable_controllers();
-        } else {
-            outcome.missing = explain(hierarchies.version2->unit, branch.system_error());
+        const Result<void> added = group.add_version2(*hierarchies.version2);
+        if (!added.ok()) {
+            outcome.missing = explain(hierarchies.version2->unit, added.system_error());
         }
     }
     for (const CgroupHierarchy& hierarchy : hierarchies.version1) {
@@ -129,12 +131,25 @@ Cgroup::Outcome Cgroup::create(const CgroupHierarchies& hierarchies, const Cgrou
 }
 
 Result<CgroupBranch> Cgroup::make_branch(const std::string& unit) const {
-    Result<CgroupBranch> branch = CgroupBranch::create(unit, name_, nested_);
+    Result<CgroupBranch> branch = CgroupBranch::create(unit, name_);
     if (branch.error() != EEXIST) {
         return branch;
     }
     const std::string_view stem(name_.data(), nested_ ? name_.size() - (sizeof ".scope" - 1) : name_.size());
-    return CgroupBranch::create(unit, fmt::format("{}-{}{}", stem, ::getpid(), nested_ ? ".scope" : ""), nested_);
+    return CgroupBranch::create(unit, fmt::format("{}-{}{}", stem, ::getpid(), nested_ ? ".scope" : ""));
+}
+
+Result<void> Cgroup::add_version2(const CgroupHierarchy& hierarchy) {
+    Result<CgroupBranch> branch = make_branch(hierarchy.unit);
+    if (!branch.ok()) {
+        return branch.system_error();
+    }
+    const Result<void> nested = nested_ ? branch.value().nest() : Result<void>();
+    if (nested.ok()) {
+        version2_.emplace(std::move(branch).value());
+        enable_controllers();
+    }
+    return nested;
 }
 
 Result<void> Cgroup::add_version1(const CgroupHierarchy& hierarchy) {
@@ -142,18 +157,25 @@ Result<void> Cgroup::add_version1(const CgroupHierarchy& hierarchy) {
     if (!branch.ok()) {
         return branch.system_error();
     }
-    const CgroupBranch& made = branch.value();
-    const std::vector<std::string_view> controllers = split(hierarchy.controllers, ',');
-    if (std::find(controllers.begin(), controllers.end(), "cpuset") != controllers.end()) {
-        Result<void> copied = copy_cpuset(made.unit(), made.top());
-        if (copied.ok() && made.payload() != made.top()) {
-            copied = copy_cpuset(made.top(), made.payload());
+    const Result<void> ready =
+        has_cpuset(hierarchy.controllers) ? copy_cpuset(branch.value().unit(), branch.value().top()) : Result<void>();
+    if (ready.ok()) {
+        version1_.push_back({hierarchy.controllers, std::move(branch).value()});
+    }
+    return ready;
+}
+
+// Late, because the devices controller cannot be closed any more once there is a group below.
+Result<void> Cgroup::nest_version1() {
+    for (Version1& group : version1_) {
+        Result<void> nested = nested_ ? group.branch.nest() : Result<void>();
+        if (nested.ok() && nested_ && has_cpuset(group.controllers)) {
+            nested = copy_cpuset(group.branch.top(), group.branch.payload());
         }
-        if (!copied.ok()) {
-            return copied;
+        if (!nested.ok()) {
+            return nested;
         }
     }
-    version1_.push_back({hierarchy.controllers, std::move(branch).value()});
     return {};
 }
 
@@ -212,14 +234,12 @@ int Cgroup::descriptor() const { return version2_ ? version2_->payload() : -1; }
 
 int Cgroup::policy_descriptor() const { return version2_ ? version2_->top() : -1; }
 
-Result<void> Cgroup::add_process(pid_t pid) const {
-    for (const Version1& group : version1_) {
-        const Result<void> added = write_existing(group.branch.payload(), "cgroup.procs", fmt::format("{}", pid));
-        if (!added.ok()) {
-            return added;
-        }
+Result<void> Cgroup::add_process(pid_t pid) {
+    Result<void> added = nest_version1();
+    for (size_t i = 0; added.ok() && i < version1_.size(); ++i) {
+        added = write_existing(version1_[i].branch.payload(), "cgroup.procs", fmt::format("{}", pid));
     }
-    return {};
+    return added;
 }
 
 Result<int> Cgroup::version1_group(std::string_view controller) {
@@ -239,16 +259,18 @@ Result<int> Cgroup::version1_group(std::string_view controller) {
     return found->branch.top();
 }
 
-Result<void> Cgroup::delegate_to(uid_t uid, gid_t gid) const {
-    // A version 1 controller is not safe to hand over; the named hierarchy, which has none, is.
-    for (const Version1& group : version1_) {
-        const Result<void> given =
-            group.controllers == "name=systemd" ? group.branch.delegate_to(uid, gid) : Result<void>();
-        if (!given.ok()) {
-            return given;
+Result<void> Cgroup::delegate_to(uid_t uid, gid_t gid) {
+    Result<void> given = version2_ ? version2_->delegate_to(uid, gid) : Result<void>();
+    if (given.ok()) {
+        given = nest_version1();
+    }
+    // A version 1 controller is not safe to hand over; the named hierarchy, which controls nothing, is.
+    for (size_t i = 0; given.ok() && i < version1_.size(); ++i) {
+        if (version1_[i].controllers == "name=systemd") {
+            given = version1_[i].branch.delegate_to(uid, gid);
         }
     }
-    return version2_ ? version2_->delegate_to(uid, gid) : Result<void>();
+    return given;
 }
 
 Result<void> Cgroup::kill_all() const {

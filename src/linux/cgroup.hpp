@@ -42,13 +42,13 @@ public:
     // True when add_process() has something to do.
     [[nodiscard]] bool needs_add() const { return !version1_.empty(); }
     // Moves the payload's first process, before it may run, into its version 1 groups.
-    [[nodiscard]] Result<void> add_process(pid_t pid) const;
+    [[nodiscard]] Result<void> add_process(pid_t pid);
 
-    // The group in the version 1 hierarchy of `controller`, made when it is not there yet; the payload must be added
-    // afterwards. ENOENT: not mounted.
+    // The group above the payload's in the version 1 hierarchy of `controller`, made when it is not there yet; to be
+    // asked for before delegate_to() and add_process(). ENOENT: not mounted.
     Result<int> version1_group(std::string_view controller);
 
-    [[nodiscard]] Result<void> delegate_to(uid_t uid, gid_t gid) const;
+    [[nodiscard]] Result<void> delegate_to(uid_t uid, gid_t gid);
     [[nodiscard]] Result<void> kill_all() const;
     // Removes everything and goes back to our own group; the destructor does it unless it was done.
     Result<void> remove();
@@ -64,7 +64,9 @@ private:
 
     Cgroup(const CgroupHierarchies& hierarchies, const CgroupRequest& request);
     [[nodiscard]] Result<CgroupBranch> make_branch(const std::string& unit) const;
+    Result<void> add_version2(const CgroupHierarchy& hierarchy);
     Result<void> add_version1(const CgroupHierarchy& hierarchy);
+    Result<void> nest_version1();
     void enable_controllers();
     Result<void> step_aside();
     void step_back();

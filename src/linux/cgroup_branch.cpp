@@ -270,7 +270,7 @@ Result<UniqueFd> make_locked(int unit, const char* name) {
 
 } // namespace
 
-Result<CgroupBranch> CgroupBranch::create(const std::string& unit, const std::string& name, bool nested) {
+Result<CgroupBranch> CgroupBranch::create(const std::string& unit, const std::string& name) {
     Result<UniqueFd> unit_directory = open_directory(AT_FDCWD, unit.c_str());
     if (!unit_directory.ok()) {
         return unit_directory.system_error();
@@ -282,22 +282,27 @@ Result<CgroupBranch> CgroupBranch::create(const std::string& unit, const std::st
     if (!top.ok()) {
         return top.system_error();
     }
-    CgroupBranch branch; // from here on it removes what was made
+    CgroupBranch branch;
     branch.unit_ = std::move(unit_directory).value();
     branch.top_ = std::move(top).value();
     branch.name_ = name;
     branch.path_ = join(unit, name);
-    if (nested) {
-        if (::mkdirat(branch.top_.get(), kPayload, 0755) < 0) {
-            return last_error("mkdir");
-        }
-        Result<UniqueFd> payload = open_directory(branch.top_.get(), kPayload);
-        if (!payload.ok()) {
-            return payload.system_error();
-        }
-        branch.payload_ = std::move(payload).value();
-    }
     return branch;
+}
+
+Result<void> CgroupBranch::nest() {
+    if (payload_.valid()) {
+        return {};
+    }
+    if (::mkdirat(top(), kPayload, 0755) < 0) {
+        return last_error("mkdir");
+    }
+    Result<UniqueFd> payload = open_directory(top(), kPayload);
+    if (!payload.ok()) {
+        return payload.system_error();
+    }
+    payload_ = std::move(payload).value();
+    return {};
 }
 
 CgroupBranch::~CgroupBranch() {

@@ -17,9 +17,11 @@ namespace nspawn {
 
 class CgroupBranch {
 public:
-    // Makes `name` below the directory `unit`, and "payload" below that if `nested`. An empty group of that name that
-    // a killed run left is replaced; EEXIST: it is in use.
-    static Result<CgroupBranch> create(const std::string& unit, const std::string& name, bool nested);
+    // Makes the group `name` below the directory `unit`. An empty one that a killed run left is replaced; EEXIST: there
+    // is one in use.
+    static Result<CgroupBranch> create(const std::string& unit, const std::string& name);
+    // Makes the group "payload" below it, unless it is there. What is set above before holds for it.
+    Result<void> nest();
 
     CgroupBranch(CgroupBranch&&) noexcept = default;
     CgroupBranch& operator=(CgroupBranch&&) noexcept = delete;
@@ -44,7 +46,7 @@ private:
 
     UniqueFd unit_;
     UniqueFd top_;
-    UniqueFd payload_; // invalid when not nested
+    UniqueFd payload_; // invalid until nest()
     std::string name_;
     std::string path_;
 };
