@@ -25,7 +25,8 @@ TEST(OsRelease, UnderstandsShellQuoting) {
 }
 
 TEST(OsRelease, SkipsWhatIsNoAssignment) {
-    EXPECT_THAT(parse_os_release("# ID=no\n;ID=no\n1ID=no\nI D=no\n=no\nID\nID=\"open\nID='open\nID=back\\"), IsEmpty());
+    EXPECT_THAT(parse_os_release("# ID=no\n;ID=no\n1ID=no\nI D=no\n=no\nID\nID=\"open\nID='open\nID=back\\"),
+                IsEmpty());
 }
 
 TEST(OsRelease, ALaterAssignmentReplacesAnEarlierOneInItsPlace) {
