@@ -1,7 +1,5 @@
 #include "linux/terminal.hpp"
 
-#include "base/file.hpp"
-
 #include <fcntl.h>
 #include <signal.h>
 
@@ -37,11 +35,9 @@ Result<winsize> window_size(int fd) {
 
 Result<void> set_window_size(int fd, const winsize& size) { return check(ioctl(fd, TIOCSWINSZ, &size), "TIOCSWINSZ"); }
 
-Result<UniqueFd> reopen_terminal(int fd, int access) {
-    if (!is_terminal(fd)) {
-        return SystemError{ENOTTY, "tcgetattr"};
-    }
-    return reopen(fd, access | O_NONBLOCK | O_NOCTTY);
+void discard_input(int fd) {
+    // Fails only when the terminal is gone, and the input with it.
+    [[maybe_unused]] const int ignored = tcflush(fd, TCIFLUSH);
 }
 
 Result<TerminalMode> TerminalMode::change(int fd, void (*edit)(termios&)) {

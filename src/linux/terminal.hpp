@@ -1,9 +1,7 @@
-// terminal.hpp — the caller's terminal: mode, size, and a way to use it without side effects.
+// terminal.hpp — a terminal's mode and size.
 //
 // Owns a terminal's saved mode and puts it back on every way out of a scope. Never asks the terminal a question (an
-// answer could fail to come) and never waits for output to drain. Never sets O_NONBLOCK on a descriptor that was
-// inherited: the flag lives in the open file description, which the caller's shell shares; see reopen_terminal().
-// Source: termios(3), ioctl_tty(2), open(2).
+// answer could fail to come) and never waits for output to drain. Source: termios(3), ioctl_tty(2).
 #pragma once
 
 #include "base/result.hpp"
@@ -17,10 +15,8 @@ namespace nspawn {
 [[nodiscard]] bool is_terminal(int fd);
 Result<winsize> window_size(int fd);
 Result<void> set_window_size(int fd, const winsize& size);
-
-// The terminal behind `fd` as an open file description of our own, with O_NONBLOCK and O_NOCTTY. `access` is O_RDONLY,
-// O_WRONLY or O_RDWR. ENOTTY when `fd` is something else; EACCES where the device belongs to somebody else (after su).
-Result<UniqueFd> reopen_terminal(int fd, int access);
+// Throws away what was typed and not read yet.
+void discard_input(int fd);
 
 // A terminal's mode, changed for as long as this object lives.
 class TerminalMode {

@@ -109,23 +109,6 @@ TEST(Terminal, TheModeIsRestoredEvenAfterTheCallerClosedItsDescriptor) {
     EXPECT_TRUE(same_mode(mode_of(witness.get()), before));
 }
 
-TEST(Terminal, ReopeningKeepsNonBlockingModeAwayFromTheCaller) {
-    const Pty pty = make_pty();
-    const UniqueFd own = reopen_terminal(pty.slave.get(), O_RDWR).or_throw("test");
-    EXPECT_NE(fcntl(own.get(), F_GETFL) & O_NONBLOCK, 0);
-    EXPECT_EQ(fcntl(pty.slave.get(), F_GETFL) & O_NONBLOCK, 0);
-    EXPECT_NE(fcntl(own.get(), F_GETFD) & FD_CLOEXEC, 0);
-    ASSERT_EQ(write(own.get(), "x", 1), 1);
-    char byte = 0;
-    EXPECT_EQ(read(pty.master.get(), &byte, 1), 1);
-    EXPECT_EQ(byte, 'x');
-}
-
-TEST(Terminal, OnlyATerminalIsReopened) {
-    const UniqueFd null(open("/dev/null", O_RDWR | O_CLOEXEC));
-    EXPECT_EQ(reopen_terminal(null.get(), O_RDWR).error(), ENOTTY);
-}
-
 // In a session of its own: a background process group changes the mode of its controlling terminal.
 int restore_from_background() {
     Pty pty = make_pty();

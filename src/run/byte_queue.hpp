@@ -1,0 +1,45 @@
+// byte_queue.hpp — a bounded buffer between a reader and a writer. Never allocates, never drops a byte by itself.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string_view>
+
+namespace nspawn {
+
+template <size_t Capacity>
+class ByteQueue {
+public:
+    [[nodiscard]] bool is_empty() const { return begin_ == end_; }
+    [[nodiscard]] size_t size() const { return end_ - begin_; }
+    [[nodiscard]] size_t room() const { return Capacity - size(); }
+    [[nodiscard]] std::string_view content() const { return {bytes_.data() + begin_, size()}; }
+
+    // As much of `data` as there is room for; the answer is how much that was.
+    size_t append(std::string_view data) {
+        if (Capacity - end_ < data.size()) {
+            std::memmove(bytes_.data(), bytes_.data() + begin_, size());
+            end_ = size();
+            begin_ = 0;
+        }
+        const size_t count = std::min(data.size(), Capacity - end_);
+        data.copy(bytes_.data() + end_, count);
+        end_ += count;
+        return count;
+    }
+    void consume(size_t count) {
+        begin_ += std::min(count, size());
+        if (is_empty()) {
+            clear();
+        }
+    }
+    void clear() { begin_ = end_ = 0; }
+
+private:
+    size_t begin_ = 0;
+    size_t end_ = 0;
+    std::array<char, Capacity> bytes_; // NOLINT(cppcoreguidelines-pro-type-member-init): untouched pages cost nothing
+};
+
+} // namespace nspawn
