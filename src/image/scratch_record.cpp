@@ -64,6 +64,7 @@ ScratchRecord::ScratchRecord(ScratchRecord&& other) noexcept
 ScratchRecord::~ScratchRecord() {
     if (file_ && !keep_) {
         ::unlink(path_.c_str());
+        ::rmdir(records_directory().c_str()); // succeeds for the last one
     }
 }
 
@@ -72,14 +73,15 @@ Result<void> ScratchRecord::make() {
     if (directory.empty()) {
         return SystemError{ENOENT, "$XDG_RUNTIME_DIR"};
     }
-    // A janitor may come between creation and lock, find the record empty and remove it; then it is made again.
+    // A janitor may come between creation and lock, find the record empty and remove it, and a run that ends may take
+    // the empty directory away; then it is made again.
     for (int attempt = 0; attempt < 8; ++attempt) {
         const std::string path = fmt::format("{}/{:016x}", directory, random_u64());
         Result<UniqueFd> file = create_record(path);
         if (file.error() == ENOENT) {
-            mkdir(parent_of(directory).c_str(), 0755); // whether they are there now is told by the next open
+            mkdir(parent_of(directory).c_str(), 0755); // whether they are there now is told by the next attempt
             mkdir(directory.c_str(), 0700);
-            file = create_record(path);
+            continue;
         }
         if (!file.ok()) {
             return file.system_error();
@@ -231,6 +233,7 @@ void reclaim_dead_runs() {
             reclaim_record_file(fd, entry->d_name);
         }
     }
+    ::rmdir(path.c_str()); // succeeds when nothing is recorded any more
 }
 
 } // namespace nspawn

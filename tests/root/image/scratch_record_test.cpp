@@ -1,0 +1,111 @@
+// Records of dead runs: what they may remove, and what they must not.
+#include "image/scratch_record.hpp"
+#include "root_fixture.hpp"
+
+#include <sys/file.h>
+
+namespace nspawn {
+
+namespace {
+
+class Record : public RootFixture {
+protected:
+    // As a killed run would have left it.
+    void leave(std::string_view content) {
+        std::filesystem::create_directories("/run/nspawn/runs");
+        record_ = "/run/nspawn/runs/00000000000000ff";
+        write(record_, content);
+    }
+    [[nodiscard]] bool is_left() const { return std::filesystem::exists(record_); }
+    void TearDown() override {
+        std::filesystem::remove_all("/run/nspawn/image-test");
+        if (!record_.empty()) {
+            std::filesystem::remove(record_);
+        }
+        RootFixture::TearDown();
+    }
+
+private:
+    std::string record_;
+};
+
+TEST_F(Record, IsThereFromTheFirstEntryToTheEnd) {
+    const auto before = names_in("/run/nspawn/runs");
+    {
+        ScratchRecord record;
+        EXPECT_EQ(names_in("/run/nspawn/runs"), before);
+        record.add(ScratchKind::directory, "/run/nspawn/image-test");
+        EXPECT_EQ(names_in("/run/nspawn/runs").size(), before.size() + 1);
+        reclaim_dead_runs(); // not dead
+        EXPECT_EQ(names_in("/run/nspawn/runs").size(), before.size() + 1);
+    }
+    EXPECT_EQ(names_in("/run/nspawn/runs"), before);
+}
+
+TEST_F(Record, EmptyDirectoriesAndFilesOfADeadRunAreRemoved) {
+    std::filesystem::create_directories("/run/nspawn/image-test/a b\n");
+    write("/run/nspawn/image-test/file", "1");
+    leave("directory /run/nspawn/image-test\ndirectory /run/nspawn/image-test/a b\\x0a\nfile "
+          "/run/nspawn/image-test/file\n"
+          "file /run/nspawn/image-test/never-made\n");
+    reclaim_dead_runs();
+    EXPECT_FALSE(std::filesystem::exists("/run/nspawn/image-test"));
+    EXPECT_FALSE(is_left());
+}
+
+TEST_F(Record, WhatCannotBeRemovedStaysRecorded) {
+    std::filesystem::create_directories("/run/nspawn/image-test/full");
+    leave("directory /run/nspawn/image-test\n");
+    reclaim_dead_runs();
+    EXPECT_TRUE(is_left());
+    EXPECT_TRUE(std::filesystem::exists("/run/nspawn/image-test/full"));
+}
+
+TEST_F(Record, NamesOfTheWrongShapeRemoveNothing) {
+    std::filesystem::create_directories(path("precious/upper"));
+    std::filesystem::create_directories(path("empty"));
+    write(path("file"), "1");
+    const std::string base = path("").substr(0, path("").size() - 1);
+    leave("tree " + base + "/precious\ntree /\ntree relative\ntree \ndirectory " + base + "/empty\nfile " + base +
+          "/file\ndirectory /run/nspawn/../.." + base + "/empty\ncgroup " + base + "/empty\nfile /run/nspawn/runs/x\n" +
+          "subvolume /\nnonsense\n\n\\x\ntree " + base + "/pre\\xzz\n" + "directory " + base + "/empty");
+    reclaim_dead_runs();
+    EXPECT_TRUE(std::filesystem::exists(path("precious/upper")));
+    EXPECT_TRUE(std::filesystem::exists(path("empty")));
+    EXPECT_TRUE(std::filesystem::exists(path("file")));
+    EXPECT_FALSE(is_left()); // it will never mean anything
+}
+
+TEST_F(Record, ADirectoryCalledLikeOursIsNotOursForThat) {
+    const std::string name = path(".#nspawn.x.0123456789abcdef");
+    std::filesystem::create_directories(name + "/precious");
+    ASSERT_EQ(chmod(name.c_str(), 0700), 0);
+    leave("tree " + name + "\n");
+    reclaim_dead_runs();
+    EXPECT_TRUE(std::filesystem::exists(name + "/precious"));
+    std::filesystem::remove_all(name);
+    std::filesystem::create_directories(name + "/upper"); // of others' reading
+    ASSERT_EQ(chmod(name.c_str(), 0755), 0);
+    reclaim_dead_runs();
+    EXPECT_TRUE(std::filesystem::exists(name + "/upper"));
+    std::filesystem::remove_all(name);
+    std::filesystem::create_symlink(path("tree"), name);
+    reclaim_dead_runs();
+    EXPECT_TRUE(std::filesystem::exists(path("tree/usr")));
+    std::filesystem::remove(name);
+}
+
+TEST_F(Record, IsOnlyTrustedWhereNobodyElseCanWrite) {
+    std::filesystem::create_directories("/run/nspawn/image-test");
+    leave("directory /run/nspawn/image-test\n");
+    ASSERT_EQ(chmod("/run/nspawn/runs", 0777), 0);
+    reclaim_dead_runs();
+    EXPECT_TRUE(std::filesystem::exists("/run/nspawn/image-test"));
+    ASSERT_EQ(chmod("/run/nspawn/runs", 0700), 0);
+    reclaim_dead_runs();
+    EXPECT_FALSE(std::filesystem::exists("/run/nspawn/image-test"));
+}
+
+} // namespace
+
+} // namespace nspawn
