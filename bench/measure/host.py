@@ -1,0 +1,108 @@
+"""What the benchmark needs of the host: a work directory with a tree of its own, and a mount namespace to clutter."""
+import ctypes
+import json
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import tempfile
+from typing import Callable
+
+DEFAULT_TREE = "/var/cache/nspawn-tests/debian"
+TREE_SCRIPT = "tests/tools/make-debian-tree"
+
+HYBRID_CONTROLLERS = "/sys/fs/cgroup/unified/cgroup.controllers"
+
+CLONE_NEWNS = 0x00020000
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def mount(source: str, target: str, kind: str | None, flags: int) -> None:
+    if libc.mount(source.encode(), target.encode(), kind.encode() if kind else None, ctypes.c_ulong(flags), None) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), target)
+
+
+def find_tree(source: pathlib.Path) -> pathlib.Path:
+    """The Debian tree to copy: $NSPAWN_TEST_TREE, or the tests' one, made if it is not there yet."""
+    given = os.environ.get("NSPAWN_TEST_TREE")
+    tree = pathlib.Path(given or DEFAULT_TREE)
+    if not (tree / "usr").is_dir():
+        script = source / TREE_SCRIPT
+        if given or not script.exists():
+            raise SystemExit(f"bench: {tree} holds no tree; set NSPAWN_TEST_TREE or run {TREE_SCRIPT}")
+        subprocess.run([str(script)], check=True)
+    return tree
+
+
+class Workshop:
+    """A directory with a copy of the tree; removed at the end."""
+
+    def __init__(self, tree: pathlib.Path, programs: dict[str, pathlib.Path]):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="nspawn-bench.", dir="/var/tmp"))
+        self.tree = self.path / "tree"
+        self.programs = programs
+        subprocess.run(["cp", "-a", "--reflink=auto", str(tree), str(self.tree)], check=True)
+        for name in ("empty", "syscall_cost"):
+            if name in programs:
+                shutil.copy(programs[name], self.tree / "usr/local/bin" / name)
+
+    def file_system(self) -> str:
+        found = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", str(self.path)], capture_output=True, text=True,
+                               check=True)
+        return found.stdout.strip()
+
+    def __enter__(self) -> "Workshop":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def enter_private_namespace() -> None:
+    """A mount namespace of our own. On a hybrid host the list of version 2 controllers is hidden in it: crun refuses
+    to start when there is one."""
+    if libc.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
+    if os.path.exists(HYBRID_CONTROLLERS):
+        mount("/dev/null", HYBRID_CONTROLLERS, None, MS_BIND)
+
+
+def in_cluttered_namespace(directory: pathlib.Path, count: int, work: Callable[[], object]) -> object:
+    """The result of `work`, which is run by a child whose mount namespace has `count` further mounts."""
+    receive, send = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            if libc.unshare(CLONE_NEWNS) != 0:
+                raise OSError(ctypes.get_errno(), "unshare")
+            top = directory / "clutter"
+            top.mkdir()
+            mount("clutter", str(top), "tmpfs", 0)
+            for number in range(count - 1):
+                target = top / str(number)
+                target.mkdir()
+                mount("clutter", str(target), "tmpfs", 0)
+            os.write(send, json.dumps(work()).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(send)
+    with os.fdopen(receive, "rb") as results:
+        text = results.read()
+    os.waitpid(child, 0)
+    shutil.rmtree(directory / "clutter", ignore_errors=True)
+    if not text:
+        raise OSError("the part in a mount namespace of its own failed")
+    return json.loads(text)
+
+
+def description() -> list[str]:
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+                 platform.machine())
+    return [f"{os.cpu_count()} × {model}", f"Linux {platform.release()}", f"load average {os.getloadavg()[0]:.1f} at the start"]
