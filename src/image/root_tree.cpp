@@ -44,8 +44,7 @@ TreeLock lock_tree(const Config& config, const RootSelection& selection, bool re
         return {};
     }
     return TreeLock::acquire(selection.directory.get(), selection.path,
-                             read_only ? TreeLock::Mode::shared : TreeLock::Mode::exclusive,
-                             selection.machine + selection.machine_suffix);
+                             read_only ? TreeLock::Mode::shared : TreeLock::Mode::exclusive);
 }
 
 } // namespace

@@ -7,11 +7,15 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <climits>
 #include <cstdlib>
+#include <memory>
 #include <optional>
+#include <string_view>
 
+#include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 
 namespace nspawn {
@@ -72,27 +76,32 @@ Result<UniqueFd> lock_global(const std::string& path, TreeLock::Mode mode) {
     return lock_file(path, mode);
 }
 
-// Into the file that the original leaves empty, for whoever finds the tree busy.
-void sign(int fd, std::string_view machine) {
-    const std::string line = fmt::format("{} {}\n", getpid(), machine);
-    if (pwrite(fd, line.data(), line.size(), 0) < 0) {
-        log::debug("cannot sign the lock file: {}", error_text(errno));
+using Listing = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+bool has_open(const std::string& process, const std::string& path) {
+    const Listing fds(opendir((process + "/fd").c_str()), closedir);
+    std::array<char, PATH_MAX> target; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlinkat
+    while (const dirent* entry = fds ? readdir(fds.get()) : nullptr) {
+        const ssize_t size = readlinkat(dirfd(fds.get()), entry->d_name, target.data(), target.size());
+        if (size > 0 && std::string_view(target.data(), static_cast<size_t>(size)) == path) {
+            return true;
+        }
     }
+    return false;
 }
 
-// " (by machine web, process 1234)", or nothing when the holder did not sign.
+// " (by process 1234, nspawn)", or nothing when it cannot be told. The kernel does not know whose such a lock is, but
+// who has the file open; it is worth the walk only when there is bad news to explain.
 std::string holder_of(const std::string& path) {
-    const Result<std::string> line = read_file(AT_FDCWD, path.c_str(), 256);
-    if (!line.ok()) {
-        return {};
+    const Listing processes(opendir("/proc"), closedir);
+    while (const dirent* entry = processes ? readdir(processes.get()) : nullptr) {
+        const std::string process = join("/proc", entry->d_name);
+        if (parse_unsigned(entry->d_name) && has_open(process, path)) {
+            const std::string name = read_file(AT_FDCWD, (process + "/comm").c_str(), 64).value_or("");
+            return fmt::format(" (by process {}, {})", entry->d_name, printable(trim(name)));
+        }
     }
-    // Behind the first line may be the rest of a longer one.
-    const std::vector<std::string_view> words = split_any(split(line.value(), '\n').front(), " ");
-    const std::optional<uint64_t> pid = words.size() == 2 ? parse_unsigned(words[0]) : std::nullopt;
-    if (!pid || *pid == 0 || *pid > INT32_MAX || (kill(static_cast<pid_t>(*pid), 0) < 0 && errno == ESRCH)) {
-        return {};
-    }
-    return fmt::format(" (by machine {}, process {})", printable(words[1]), *pid);
+    return {};
 }
 
 [[noreturn]] void throw_busy(const std::string& path, const std::string& holder) {
@@ -116,7 +125,7 @@ bool switched_off() {
 
 } // namespace
 
-TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode, std::string_view machine) {
+TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode) {
     TreeLock lock;
     lock.mode_ = mode;
     if (switched_off()) {
@@ -134,7 +143,7 @@ TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode, std::st
     lock.global_.path = fmt::format("{}/inode-{}:{}", kLockDirectory, status.st_dev, status.st_ino);
     Result<UniqueFd> local = lock_file(lock.local_.path, mode);
     if (local.error() == EAGAIN) {
-        throw_busy(path, holder_of(lock.global_.path));
+        throw_busy(path, holder_of(lock.local_.path));
     }
     if (local.ok()) {
         lock.local_.fd = std::move(local).value();
@@ -147,7 +156,6 @@ TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode, std::st
     }
     if (global.ok()) {
         lock.global_.fd = std::move(global).value();
-        sign(lock.global_.fd.get(), machine);
     } else if (!local.ok()) {
         throw Error(fmt::format("cannot lock {}: {}: {}; {}: {}", path, lock.local_.path, error_text(local.error()),
                                 lock.global_.path, error_text(global.error())),

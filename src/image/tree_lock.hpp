@@ -9,7 +9,6 @@
 #include "base/unique_fd.hpp"
 
 #include <string>
-#include <string_view>
 
 namespace nspawn {
 
@@ -18,7 +17,7 @@ public:
     enum class Mode { shared, exclusive };
 
     // `tree` is the open directory, `path` where it is. Throws when it is in use ("… is currently busy").
-    static TreeLock acquire(int tree, const std::string& path, Mode mode, std::string_view machine);
+    static TreeLock acquire(int tree, const std::string& path, Mode mode);
 
     TreeLock() = default;
     TreeLock(TreeLock&&) noexcept = default;

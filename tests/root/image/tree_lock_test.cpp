@@ -21,7 +21,7 @@ protected:
     [[nodiscard]] TreeLock take(Mode mode) const {
         const UniqueFd tree =
             open_at(AT_FDCWD, path("tree").c_str(), O_RDONLY | O_DIRECTORY).or_throw("opening the tree");
-        return TreeLock::acquire(tree.get(), path("tree"), mode, "web");
+        return TreeLock::acquire(tree.get(), path("tree"), mode);
     }
     [[nodiscard]] bool is_busy(Mode mode) const {
         try {
@@ -73,8 +73,7 @@ TEST_F(Lock, SaysWhoHasIt) {
         (void)take(Mode::exclusive);
         ADD_FAILURE() << "not busy";
     } catch (const Error& error) {
-        EXPECT_THAT(error.message(),
-                    HasSubstr("is currently busy (by machine web, process " + std::to_string(getpid())));
+        EXPECT_THAT(error.message(), HasSubstr("is currently busy (by process " + std::to_string(getpid())));
     }
 }
 
@@ -115,8 +114,8 @@ TEST_F(Lock, WhatSomebodyPutInItsPlaceIsNotFollowedAndDoesNotBlock) {
 
 TEST_F(Lock, TheHostsTreeIsTheHosts) {
     const UniqueFd root = open_at(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY).or_throw("/");
-    EXPECT_THROW((void)TreeLock::acquire(root.get(), "/", Mode::exclusive, "web"), Error);
-    EXPECT_NO_THROW((void)TreeLock::acquire(root.get(), "/", Mode::shared, "web"));
+    EXPECT_THROW((void)TreeLock::acquire(root.get(), "/", Mode::exclusive), Error);
+    EXPECT_NO_THROW((void)TreeLock::acquire(root.get(), "/", Mode::shared));
 }
 
 TEST_F(Lock, AnEphemeralCopyLeavesItsSourceUnlocked) {
