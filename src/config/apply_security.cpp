@@ -39,10 +39,16 @@ bool is_system_call_or_group(std::string_view word) {
 
 } // namespace
 
-void capability(Draft& draft, const Value& value) { draft.config.capability |= parse_capabilities(draft, value); }
+void capability(Draft& draft, const Value& value) {
+    const CapabilityMask mask = parse_capabilities(draft, value);
+    draft.config.capability |= mask;
+    draft.granted_by_file |= value.from_file() ? mask : 0;
+}
 
 void drop_capability(Draft& draft, const Value& value) {
-    draft.config.drop_capability |= parse_capabilities(draft, value);
+    const CapabilityMask mask = parse_capabilities(draft, value);
+    draft.config.drop_capability |= mask;
+    draft.dropped_by_file |= value.from_file() ? mask : 0;
 }
 
 void ambient_capability(Draft& draft, const Value& value) {

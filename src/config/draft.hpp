@@ -30,7 +30,13 @@ struct Draft {
     std::vector<std::string> parameters; // of a settings file
     ConsoleRequest console = ConsoleRequest::automatic;
     std::vector<CredentialRequest> credentials;
+    CapabilityMask granted_by_file = 0;
+    CapabilityMask dropped_by_file = 0;
     std::vector<std::string> notes; // words of a settings file's list that were left out, and why
+
+    // Where both speak, a file's Capability= gives back what the command line dropped (only a trusted file gets here),
+    // while a file's own DropCapability= beats everything.
+    void settle_capabilities() { config.drop_capability &= ~(granted_by_file & ~dropped_by_file); }
 };
 
 } // namespace nspawn

@@ -117,8 +117,10 @@ struct Option {
 
     // Parses and stores one value. Throws Error with the reason alone; the caller knows whose value it was.
     void (*apply)(Draft& draft, const Value& value) = nullptr;
-    // The final value as text, an item for each element of a list; empty: not set.
+    // The final value as text, an item for each element of a list; an empty list: not set.
     std::vector<std::string> (*show)(const Config& config) = nullptr;
+    // Instead of `show`: the long name of the option whose value this one's is part of.
+    std::string_view shown_with = {};
 };
 
 std::span<const Option> option_table();

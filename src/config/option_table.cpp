@@ -14,6 +14,8 @@ constexpr std::string_view kConsoleWords[] = {"autopipe"sv, "interactive"sv, "pa
 constexpr std::string_view kConflictsOfBoot[] = {"as-pid2"sv};
 constexpr std::string_view kConflictsOfAsPid2[] = {"boot"sv};
 constexpr std::string_view kConflictsOfAmbient[] = {"boot"sv};
+constexpr std::string_view kConflictsOfShowConfig[] = {"dry-run"sv};
+constexpr std::string_view kConflictsOfDryRun[] = {"show-config"sv};
 constexpr std::string_view kFurtherLimits[] = {
     "Exec.LimitFSIZE"sv,      "Exec.LimitDATA"sv,     "Exec.LimitSTACK"sv, "Exec.LimitCORE"sv,    "Exec.LimitRSS"sv,
     "Exec.LimitNOFILE"sv,     "Exec.LimitAS"sv,       "Exec.LimitNPROC"sv, "Exec.LimitMEMLOCK"sv, "Exec.LimitLOCKS"sv,
@@ -395,7 +397,7 @@ constexpr Option kTable[] = {
      .help = "Pass a credential read from a file, a socket or our own credentials",
      .completion = Completion::file,
      .apply = apply::load_credential,
-     .show = show::credentials},
+     .shown_with = "set-credential"},
     // ------------------------------------------------------------------------------------------------ terminal
     {.name = "console",
      .metavar = "MODE",
@@ -412,7 +414,7 @@ constexpr Option kTable[] = {
      .section = HelpSection::terminal,
      .help = "Pass standard input, output and error through as they are (--console=pipe)",
      .apply = apply::pipe,
-     .show = show::pipe},
+     .shown_with = "console"},
     {.name = "background",
      .metavar = "COLOR",
      .argument = Argument::required,
@@ -422,11 +424,13 @@ constexpr Option kTable[] = {
      .show = show::background},
     // ---------------------------------------------------------------------------------------------- inspection
     {.name = "show-config",
+     .conflicts = kConflictsOfShowConfig,
      .section = HelpSection::inspection,
      .help = "Print every final value and where it came from, and exit",
      .apply = apply::flag<&Config::show_config>,
      .show = show::flag<&Config::show_config>},
     {.name = "dry-run",
+     .conflicts = kConflictsOfDryRun,
      .section = HelpSection::inspection,
      .help = "Print what would be done, and exit",
      .apply = apply::flag<&Config::dry_run>,

@@ -74,8 +74,6 @@ Lines console(const Config& config) {
     return {"read-only"};
 }
 
-Lines pipe(const Config& config) { return boolean(config.console == ConsoleMode::pipe); }
-
 Lines background(const Config& config) { return config.background ? Lines{*config.background} : Lines{}; }
 
 Lines environment(const Config& config) {

@@ -39,7 +39,6 @@ Lines no_pager(const Config& config);
 Lines volatile_mode(const Config& config);
 Lines uuid(const Config& config);
 Lines console(const Config& config);
-Lines pipe(const Config& config);
 Lines background(const Config& config);
 Lines environment(const Config& config);
 Lines kill_signal(const Config& config);

@@ -1,0 +1,164 @@
+#include "config/derive.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "linux/capability.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+
+namespace nspawn {
+
+namespace {
+
+const Assignment* last_of(const Held& held, std::string_view name) {
+    const Assignment* found = nullptr;
+    for (const Assignment* assignment : held.assignments) {
+        if (assignment->option->name == name) {
+            found = assignment;
+        }
+    }
+    return found;
+}
+
+// The option is in force: a switch that says yes, or a value that is not empty.
+bool says_yes(const Assignment& assignment) {
+    if (!assignment.has_value) {
+        return true;
+    }
+    return assignment.option->argument == Argument::optional ? parse_boolean(assignment.value).value_or(true)
+                                                             : !assignment.value.empty();
+}
+
+// "--boot", or "Boot=yes in /etc/systemd/nspawn/web.nspawn:3".
+std::string place_of(const Assignment& assignment) { return assignment.describe(); }
+
+void check_conflicts(const Held& held) {
+    for (const Assignment* assignment : held.assignments) {
+        for (const std::string_view name : assignment->option->conflicts) {
+            const Assignment* rival = last_of(held, name);
+            const Assignment* latest = last_of(held, assignment->option->name);
+            if (rival != nullptr && says_yes(*rival) && says_yes(*latest)) {
+                throw Error(fmt::format("{} and {} cannot be combined", place_of(*rival), place_of(*latest)));
+            }
+        }
+    }
+}
+
+class Derivation {
+public:
+    Derivation(Draft& draft, const Held& held, const EnvironmentSwitches& switches)
+        : draft_(draft), config_(draft.config), held_(held), switches_(switches) {}
+
+    Derived run() {
+        check_conflicts(held_);
+        settle_start_mode();
+        settle_shared_namespaces();
+        settle_capabilities();
+        settle_console();
+        settle_tree();
+        settle_inspection();
+        if (switches_.suppress_sync && last_of(held_, "suppress-sync") == nullptr) {
+            config_.suppress_sync = *switches_.suppress_sync;
+            imply("suppress-sync", Origin::Kind::environment, "SYSTEMD_SUPPRESS_SYNC");
+        }
+        return std::move(derived_);
+    }
+
+private:
+    void imply(std::string_view option, Origin::Kind kind, std::string by) {
+        derived_.implied.push_back({find_option(option), {.kind = kind, .file = std::move(by)}});
+    }
+
+    void settle_start_mode() {
+        config_.start_mode = draft_.boot ? StartMode::boot : draft_.as_pid2 ? StartMode::pid2 : StartMode::pid1;
+        if (draft_.boot && !config_.kill_signal) {
+            config_.kill_signal = SIGRTMIN + 3; // systemd's "shut down", which other inits take for nothing worse
+            imply("kill-signal", Origin::Kind::implied, "--boot");
+        }
+    }
+
+    // An init expects to be PID 1 of its own, and to set its own host name.
+    void settle_shared_namespaces() {
+        if (!switches_.share_pid && !switches_.share_uts) {
+            return;
+        }
+        const std::string variable =
+            switches_.share_pid ? "SYSTEMD_NSPAWN_SHARE_NS_PID" : "SYSTEMD_NSPAWN_SHARE_NS_UTS";
+        for (const std::string_view name : {"boot", "as-pid2"}) {
+            if (name == "boot" ? draft_.boot : draft_.as_pid2) {
+                throw Error(fmt::format("{} cannot be combined with a shared PID or UTS namespace (${})",
+                                        place_of(*last_of(held_, name)), variable));
+            }
+        }
+        config_.register_machine = false;
+        imply("register", Origin::Kind::environment, variable);
+    }
+
+    void settle_capabilities() {
+        draft_.settle_capabilities();
+        const CapabilityMask retained = (kDefaultRetainedCapabilities | config_.capability) & ~config_.drop_capability;
+        if (const CapabilityMask missing = config_.ambient_capability & ~retained; missing != 0) {
+            throw Error(fmt::format("{}: the container does not keep {}",
+                                    place_of(*last_of(held_, "ambient-capability")), format_capabilities(missing)))
+                .with_hint("Name it with --capability= too, and not with --drop-capability=.");
+        }
+    }
+
+    void settle_console() {
+        const bool terminal = draft_.caller.stdin_is_terminal && draft_.caller.stdout_is_terminal;
+        switch (draft_.console) {
+        case ConsoleRequest::automatic:
+            config_.console = terminal ? ConsoleMode::interactive : ConsoleMode::read_only;
+            break;
+        case ConsoleRequest::autopipe:
+            config_.console = terminal ? ConsoleMode::interactive : ConsoleMode::pipe;
+            break;
+        case ConsoleRequest::interactive:
+            config_.console = ConsoleMode::interactive;
+            break;
+        case ConsoleRequest::read_only:
+            config_.console = ConsoleMode::read_only;
+            break;
+        case ConsoleRequest::passive:
+            config_.console = ConsoleMode::passive;
+            break;
+        case ConsoleRequest::pipe:
+            config_.console = ConsoleMode::pipe;
+            break;
+        }
+        // Whoever pipes wants the payload's bytes and nothing else.
+        if (config_.console == ConsoleMode::pipe && !config_.quiet) {
+            config_.quiet = true;
+            imply("quiet", Origin::Kind::implied, "--console=pipe");
+        }
+    }
+
+    void settle_tree() {
+        if (config_.volatile_mode != Volatile::no && !config_.read_only) {
+            config_.read_only = true;
+            imply("read-only", Origin::Kind::implied, "--volatile");
+        }
+    }
+
+    void settle_inspection() {
+        if (config_.json && !config_.show_config && !config_.dry_run) {
+            throw Error("--json: there is nothing to print, add --show-config or --dry-run");
+        }
+    }
+
+    Draft& draft_;
+    Config& config_;
+    const Held& held_;
+    const EnvironmentSwitches& switches_;
+    Derived derived_;
+};
+
+} // namespace
+
+Derived derive(Draft& draft, const Held& held, const EnvironmentSwitches& switches) {
+    return Derivation(draft, held, switches).run();
+}
+
+} // namespace nspawn

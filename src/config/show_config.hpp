@@ -1,0 +1,17 @@
+// show_config.hpp — what --show-config prints: every option's final value and where it came from.
+//
+// Only formats what resolve() found; secrets are not in it. Printed as an aligned table, or as JSON for programs.
+#pragma once
+
+#include "base/json.hpp"
+#include "config/resolve.hpp"
+
+#include <string>
+
+namespace nspawn {
+
+std::string config_as_text(const Resolved& resolved);
+// {"settings": [{"option", "setting", "values", "from"}…], "warnings": […]}
+Json config_as_json(const Resolved& resolved);
+
+} // namespace nspawn
