@@ -87,7 +87,7 @@ bool EphemeralCopy::try_overlay(UniqueFd parent, const std::string& parent_path,
 }
 
 bool EphemeralCopy::try_memory() {
-    Result<OverlayLayer> layer = OverlayLayer::create_in_memory(tree_);
+    Result<OverlayLayer> layer = OverlayLayer::create_in_memory(tree_, "50%");
     if (!layer.ok()) {
         return refused("overlay in memory", layer.system_error());
     }
@@ -117,11 +117,7 @@ bool EphemeralCopy::try_everything(std::string_view label) {
         disk.directory && try_overlay(std::move(disk.directory), disk.path, label)) {
         return true;
     }
-    if (try_memory()) {
-        return true;
-    }
-    Place shared = open_place("/dev/shm");
-    return shared.directory && try_overlay(std::move(shared.directory), shared.path, label);
+    return try_memory();
 }
 
 EphemeralCopy EphemeralCopy::create(int tree, const std::string& tree_path, std::string_view label) {

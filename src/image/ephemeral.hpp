@@ -4,7 +4,7 @@
 //   1. a btrfs subvolume: a snapshot beside it (inside it where it is itself a mount), nested subvolumes included;
 //   2. anything else: an overlay whose changes go to a hidden sibling of the tree on the same file system;
 //   3. where there can be no such sibling ("/", a mount point, a parent that cannot be written): to /var/tmp;
-//   4. where no disk will do: to a private tmpfs, and on kernels that cannot use one, to /dev/shm.
+//   4. where no disk will do: to memory.
 // Reflinks are not used: cloning file by file takes time with the number of files, an overlay does not. As in the
 // original, mounts below the tree are not part of the copy, and the source is not locked.
 // Sources: systemd-nspawn(1) --ephemeral, kernel documentation filesystems/overlayfs.

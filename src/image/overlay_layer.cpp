@@ -10,8 +10,10 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 namespace nspawn {
 
@@ -35,7 +37,7 @@ Result<UniqueFd> open_in_tree(int directory, const std::string& name) {
 // A layer inside the tree that it covers would be seen from within, as a directory that answers ELOOP to everything.
 // A whiteout in the layer hides it; the directories on the way get the looks of those that they cover.
 Result<void> hide_in_layer(int tree, const std::string& tree_path, const std::string& hidden, int upper) {
-    if (!is_within(hidden, tree_path)) {
+    if (tree_path.empty() || !is_within(hidden, tree_path)) {
         return {};
     }
     std::vector<std::string_view> way = split_any(std::string_view(hidden).substr(tree_path.size()), "/");
@@ -125,8 +127,8 @@ Result<OverlayLayer> OverlayLayer::create_in(UniqueFd parent, const std::string&
     return done.ok() ? Result<OverlayLayer>(std::move(layer)) : done.system_error();
 }
 
-Result<OverlayLayer> OverlayLayer::create_in_memory(int tree) {
-    const MountOption options[] = {{"mode", "0700"}, {"size", "50%"}, {"nr_inodes", "1m"}};
+Result<OverlayLayer> OverlayLayer::create_in_private_memory(int tree, const char* size) {
+    const MountOption options[] = {{"mode", "0700"}, {"size", size}, {"nr_inodes", "1m"}};
     Result<MountFd> memory = MountFd::create("tmpfs", options, 0);
     if (!memory.ok()) {
         return memory.system_error();
@@ -137,6 +139,26 @@ Result<OverlayLayer> OverlayLayer::create_in_memory(int tree) {
         done = layer.renew(tree);
     }
     return done.ok() ? Result<OverlayLayer>(std::move(layer)) : done.system_error();
+}
+
+Result<OverlayLayer> OverlayLayer::create_in_memory(int tree, const char* size) {
+    Result<OverlayLayer> layer = create_in_private_memory(tree, size);
+    if (layer.ok()) {
+        return layer;
+    }
+    for (const char* place : {"/dev/shm", "/run"}) {
+        Result<UniqueFd> directory = open_at(AT_FDCWD, place, O_RDONLY | O_DIRECTORY);
+        struct statfs file_system {};
+        if (!directory.ok() || fstatfs(directory.value().get(), &file_system) < 0 ||
+            file_system.f_type != TMPFS_MAGIC) {
+            continue;
+        }
+        Result<OverlayLayer> other = create_in(std::move(directory).value(), place, tree, "", "memory");
+        if (other.ok()) {
+            return other;
+        }
+    }
+    return layer;
 }
 
 } // namespace nspawn

@@ -17,11 +17,13 @@ namespace nspawn {
 
 class OverlayLayer {
 public:
-    // Changes go to a scratch directory below `parent`. It may lie within the tree itself, and is invisible there.
+    // Changes go to a scratch directory below `parent`. It may lie within the tree itself, and is invisible there; an
+    // empty `tree_path` says that it does not.
     static Result<OverlayLayer> create_in(UniqueFd parent, const std::string& parent_path, int tree,
                                           const std::string& tree_path, std::string_view label);
-    // Changes stay in memory.
-    static Result<OverlayLayer> create_in_memory(int tree);
+    // Changes stay in memory, in a tmpfs of `size` (as tmpfs(5) takes it). Kernels before 6.15 refuse a layer that no
+    // path leads to; there it is a scratch directory on one of the host's tmpfs.
+    static Result<OverlayLayer> create_in_memory(int tree, const char* size = "25%");
 
     // The mount, until it was attached somewhere.
     [[nodiscard]] const MountFd& mount() const { return mount_; }
@@ -30,6 +32,7 @@ public:
 
 private:
     OverlayLayer(ScratchDirectory scratch, MountFd memory);
+    static Result<OverlayLayer> create_in_private_memory(int tree, const char* size);
     Result<void> prepare(int tree);
     // Where "upper" and the "work" directories lie.
     [[nodiscard]] int base() const { return memory_.valid() ? memory_.get() : scratch_.fd(); }
