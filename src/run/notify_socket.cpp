@@ -16,6 +16,10 @@ namespace nspawn {
 namespace {
 
 constexpr const char* kSocketName = "notify";
+constexpr std::string_view kStatus = "STATUS=";
+// Somebody else's messages are skipped, but not without end: a container that floods the socket must not keep the
+// supervisor from its other work. What is left makes the socket readable again.
+constexpr int kMaxSkipped = 32;
 
 Result<void> bind_in_working_directory(int socket) {
     sockaddr_un address{};
@@ -83,7 +87,6 @@ Result<void> bind_notify_socket(int socket, int directory) {
 }
 
 Notification parse_notification(std::string_view message) {
-    constexpr std::string_view kStatus = "STATUS=";
     Notification notification;
     for (const std::string_view line : split(message, '\n')) {
         if (line == "READY=1") {
@@ -96,9 +99,6 @@ Notification parse_notification(std::string_view message) {
 }
 
 Result<std::optional<Notification>> receive_notification(int socket, pid_t leader) {
-    // Somebody else's messages are skipped, but not without end: a container that floods the socket must not keep the
-    // supervisor from its other work. What is left makes the socket readable again.
-    constexpr int kMaxSkipped = 32;
     for (int skipped = 0; skipped < kMaxSkipped; ++skipped) {
         std::array<char, kMaxNotification> text; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by recvmsg
         iovec vector{text.data(), text.size()};

@@ -15,6 +15,12 @@
 
 namespace nspawn {
 
+namespace {
+
+constexpr uint64_t kLongestTimeout = 1'000'000ULL * 60 * 60 * 24 * 365; // a year of microseconds
+
+} // namespace
+
 ServiceManager::ServiceManager(const char* notify_socket) {
     const std::string_view name = notify_socket == nullptr ? "" : notify_socket;
     if (name.empty()) {
@@ -96,8 +102,7 @@ std::optional<std::chrono::microseconds> watchdog_timeout(const char* microsecon
         return std::nullopt;
     }
     const auto value = parse_unsigned(microseconds);
-    constexpr uint64_t kMaximum = 1'000'000ULL * 60 * 60 * 24 * 365;
-    if (!value || *value == 0 || *value > kMaximum) {
+    if (!value || *value == 0 || *value > kLongestTimeout) {
         log::warning("$WATCHDOG_USEC is \"{}\", which is no time span; no signs of life are sent", microseconds);
         return std::nullopt;
     }

@@ -15,6 +15,9 @@ namespace {
 
 constexpr size_t kMaxParameters = 128; // a longer control sequence is passed on, but not understood
 constexpr size_t kMaxBackground = 64;
+constexpr char kEscape = 0x1b;
+constexpr char kCancel = 0x18;
+constexpr char kSubstitute = 0x1a;
 
 std::string_view environment(const char* name) {
     const char* const value = std::getenv(name);
@@ -150,9 +153,6 @@ bool TerminalDress::end_control_sequence(char final) {
 }
 
 bool TerminalDress::resets_background(char byte) {
-    constexpr char kEscape = 0x1b;
-    constexpr char kCancel = 0x18;
-    constexpr char kSubstitute = 0x1a;
     if (byte == kCancel || byte == kSubstitute) { // ends whatever was begun
         state_ = State::text;
         return false;

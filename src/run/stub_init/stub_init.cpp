@@ -43,9 +43,6 @@ struct Order {
 
 enum class Ending { none, reboot, power_off };
 
-// The kernel's rule: the last few values below zero are errors.
-bool is_error(long result) { return result < 0 && result >= -4095; }
-
 bool read_number(const char*& text, long& number) {
     while (*text == ' ') {
         ++text;
@@ -96,23 +93,24 @@ void load_environment(Order& order) {
     if (is_error(size)) {
         fail(order, -size, "environment: lseek");
     }
-    // One page more, so that an empty file can be mapped too.
+    // One byte more, so that an empty file can be mapped too.
     const auto bytes = static_cast<size_t>(size);
-    const long text = map_memory(bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE, order.environment_fd);
-    if (is_error(text)) {
-        fail(order, -text, "environment: mmap");
+    long error = 0;
+    auto* const begin =
+        static_cast<char*>(map_memory(bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE, order.environment_fd, error));
+    if (begin == nullptr) {
+        fail(order, -error, "environment: mmap");
     }
-    char* const begin = reinterpret_cast<char*>(text);
     size_t count = 0;
     for (size_t i = 0; i < bytes; ++i) {
         count += begin[i] == '\0' ? 1 : 0;
     }
-    const long pointers =
-        map_memory((count + 1) * sizeof(char*), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-    if (is_error(pointers)) {
-        fail(order, -pointers, "environment: mmap");
+    // Zeros: the array ends with nullptr by itself.
+    order.environment = static_cast<char**>(
+        map_memory((count + 1) * sizeof(char*), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, error));
+    if (order.environment == nullptr) {
+        fail(order, -error, "environment: mmap");
     }
-    order.environment = reinterpret_cast<char**>(pointers);
     size_t start = 0;
     size_t entry = 0;
     for (size_t i = 0; i < bytes; ++i) {

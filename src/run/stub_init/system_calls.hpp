@@ -55,6 +55,9 @@ inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, lo
 #error "no system call entry for this architecture: build with NSPAWN_STUB_WITH_LIBC"
 #endif
 
+// The kernel's rule: the last few values below zero are errors.
+inline bool is_error(long result) { return result < 0 && result >= -4095; }
+
 inline long address(const void* pointer) { return reinterpret_cast<long>(pointer); }
 
 // As the kernel has them, which is not how libc has them.
@@ -107,12 +110,15 @@ inline long clock_seconds(long clock) {
     return now.seconds;
 }
 
-inline long map_memory(size_t size, int protection, int flags, int fd) {
+// Private memory, of a file or of zeros (fd -1); nullptr and the negative errno in `error` when there is none.
+inline void* map_memory(size_t size, int protection, int flags, int fd, long& error) {
 #ifdef SYS_mmap2
-    return call(SYS_mmap2, 0, static_cast<long>(size), protection, flags, fd, 0);
+    const long result = call(SYS_mmap2, 0, static_cast<long>(size), protection, flags, fd, 0);
 #else
-    return call(SYS_mmap, 0, static_cast<long>(size), protection, flags, fd, 0);
+    const long result = call(SYS_mmap, 0, static_cast<long>(size), protection, flags, fd, 0);
 #endif
+    error = is_error(result) ? result : 0;
+    return is_error(result) ? nullptr : reinterpret_cast<void*>(result); // NOLINT(performance-no-int-to-ptr)
 }
 
 } // namespace nspawn::stub
