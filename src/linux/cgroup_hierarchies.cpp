@@ -18,6 +18,7 @@ namespace {
 constexpr size_t kOwnCgroupsLimit = size_t{64} << 10;
 constexpr size_t kMountinfoLimit = size_t{16} << 20;
 constexpr std::string_view kUsualTop = "/sys/fs/cgroup";
+constexpr std::string_view kSupervisorSuffix = "/supervisor";
 constexpr std::string_view kUsualHybrid = "/sys/fs/cgroup/unified";
 
 bool is_version2_mount(std::string_view path) {
@@ -144,9 +145,8 @@ std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
 }
 
 std::string_view own_unit(std::string_view path) {
-    constexpr std::string_view kSupervisor = "/supervisor";
-    if (path.ends_with(kSupervisor)) {
-        path.remove_suffix(kSupervisor.size());
+    if (path.ends_with(kSupervisorSuffix)) {
+        path.remove_suffix(kSupervisorSuffix.size());
     }
     return path.empty() ? "/" : path;
 }

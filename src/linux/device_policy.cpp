@@ -49,6 +49,9 @@ constexpr uint8_t kDifference = BPF_REG_5;
 constexpr uint8_t kScratch = BPF_REG_6;
 constexpr uint8_t kBits = BPF_REG_7;
 
+// A 64-bit constant in two slots: BPF_LD | BPF_DW | BPF_IMM, where the first and the last are 0.
+constexpr int kLoadConstant = BPF_DW;
+
 bpf_insn instruction(int code, uint8_t target, uint8_t source, size_t offset, uint32_t value) {
     bpf_insn result{};
     result.code = static_cast<uint8_t>(code);
@@ -135,7 +138,7 @@ void append_group(std::vector<bpf_insn>& program, const Group& group) {
                        {
                            combine(BPF_MOV, kScratch, kMinor),
                            calculate(BPF_SUB, kScratch, *group.first_minor), // wraps around for those before it
-                           instruction(BPF_LD | BPF_DW | BPF_IMM, kBits, 0, 0, static_cast<uint32_t>(~group.minors)),
+                           instruction(kLoadConstant, kBits, 0, 0, static_cast<uint32_t>(~group.minors)),
                            instruction(0, 0, 0, 0, static_cast<uint32_t>(~group.minors >> 32)),
                            combine(BPF_RSH, kBits, kScratch), // of no account when the next line finds more than 63
                            calculate(BPF_RSH, kScratch, 6),
