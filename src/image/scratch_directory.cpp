@@ -5,7 +5,7 @@
 #include "base/log.hpp"
 #include "base/path.hpp"
 #include "image/btrfs_subvolume.hpp"
-#include "image/remove_tree.hpp"
+#include "image/empty_directory.hpp"
 
 #include <fmt/format.h>
 
@@ -23,6 +23,7 @@ namespace {
 constexpr std::string_view kPrefix = ".#nspawn.";
 constexpr size_t kMaxLabel = 100; // NAME_MAX is 255, and prefix, digits and dots are to fit too
 constexpr mode_t kMode = 0700;
+constexpr size_t kMaxSwept = 65536; // entries looked at: anybody may fill a place like /var/tmp
 
 bool is_scratch_name(std::string_view name) {
     const size_t dot = name.rfind('.');
@@ -31,7 +32,8 @@ bool is_scratch_name(std::string_view name) {
 }
 
 bool is_scratch_entry(std::string_view name) {
-    return name == "." || name == ".." || name == "tree" || name == "upper" || name.starts_with("work");
+    return name == "." || name == ".." || name == "tree" || name == "upper" || name.starts_with("work") ||
+           name.starts_with(kMovedUpPrefix);
 }
 
 Result<UniqueFd> open_directory(int parent, const char* name) {
@@ -79,7 +81,12 @@ bool looks_like_scratch(int directory) {
 Result<void> remove_scratch(int parent, int directory, const char* name) {
     // Dropping a subvolume is one call; where it may not be dropped, it is emptied like any directory.
     (void)delete_subvolume(directory, "tree");
-    return remove_tree(parent, name);
+    if (const Result<void> emptied = empty_directory(directory); !emptied.ok()) {
+        return emptied;
+    }
+    // By descriptor until here, since whoever owns the place can put something else under the name; and what is there
+    // now goes only if it is empty.
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? Result<void>() : last_error("unlinkat");
 }
 
 Result<void> remove_leftover(int parent, const char* name) {
@@ -156,7 +163,7 @@ void sweep_leftover_scratch(int parent) {
         return;
     }
     const Listing entries = list(parent);
-    while (entries) {
+    for (size_t count = 0; entries && count < kMaxSwept; ++count) {
         const dirent* entry = readdir(entries.get());
         if (entry == nullptr) {
             return;

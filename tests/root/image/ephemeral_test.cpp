@@ -170,7 +170,23 @@ TEST_F(Ephemeral, HostileContentsAreRemoved) {
     EXPECT_TRUE(std::filesystem::exists("/etc/passwd"));
 }
 
-pid_t start_and_kill(const std::string& directory) {
+// Who owns the place can rename what is in it.
+TEST_F(Ephemeral, WhatWasPutInItsPlaceIsNotRemoved) {
+    std::string name;
+    {
+        const RootTree tree = open(ephemeral(), path("tree"));
+        write(in(tree, "file"), "1");
+        name = path(*scratch_in(path("")).begin());
+        std::filesystem::rename(name, path("elsewhere"));
+        std::filesystem::create_directories(name + "/precious");
+    }
+    EXPECT_TRUE(std::filesystem::exists(name + "/precious"));
+    EXPECT_TRUE(std::filesystem::is_empty(path("elsewhere")));
+    std::filesystem::remove_all(name);
+    reclaim_dead_runs();
+}
+
+pid_t start_run(const std::string& directory) {
     int ready[2];
     EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
     const pid_t child = fork();
@@ -195,8 +211,8 @@ void kill_and_reap(pid_t child) {
 }
 
 TEST_F(Ephemeral, AKilledRunIsClearedAwayByTheNextAndALivingOneIsNot) {
-    const pid_t dead = start_and_kill(path("tree"));
-    const pid_t alive = start_and_kill(path("tree"));
+    const pid_t dead = start_run(path("tree"));
+    const pid_t alive = start_run(path("tree"));
     kill_and_reap(dead);
     EXPECT_EQ(scratch_in(path("")).size(), 2U);
     reclaim_dead_runs();
@@ -209,7 +225,7 @@ TEST_F(Ephemeral, AKilledRunIsClearedAwayByTheNextAndALivingOneIsNot) {
 TEST_F(Ephemeral, LeftoversWithoutRecordAreSweptByTheNextCopy) {
     ASSERT_EQ(chmod(path("").c_str(), 0755), 0);
     const std::set<std::string> before = names_in("/run/nspawn/runs");
-    const pid_t dead = start_and_kill(path("tree"));
+    const pid_t dead = start_run(path("tree"));
     kill_and_reap(dead);
     for (const std::string& record : names_in("/run/nspawn/runs")) {
         if (!before.contains(record)) {
@@ -305,7 +321,7 @@ TEST_F(Btrfs, ADirectoryThatIsNoSubvolumeGetsAnOverlay) {
 }
 
 TEST_F(Btrfs, AKilledRunsSnapshotIsClearedAway) {
-    kill_and_reap(start_and_kill(path("mnt/tree")));
+    kill_and_reap(start_run(path("mnt/tree")));
     EXPECT_EQ(scratch_in(path("mnt")).size(), 1U);
     reclaim_dead_runs();
     EXPECT_EQ(scratch_in(path("mnt")), std::set<std::string>{});

@@ -1,4 +1,4 @@
-// remove_tree.hpp — takes a directory tree away, whatever a hostile payload left in it.
+// empty_directory.hpp — removes all that is in a directory, whatever a hostile payload left there.
 //
 // Walks by descriptors only: never follows a symbolic link, never crosses into a mount, never opens anything but
 // directories. Uses a bounded number of descriptors and no recursion, so depth does not matter: what lies deeper than
@@ -8,10 +8,15 @@
 
 #include "base/result.hpp"
 
+#include <string_view>
+
 namespace nspawn {
 
-// Removes `name`, a single component below `parent`, and all below it. What is already gone is a success. On failure
-// everything that can be removed was, and the first error is told.
-Result<void> remove_tree(int parent, const char* name);
+// What is moved up is called so until it is removed too; an interrupted run may leave some.
+constexpr std::string_view kMovedUpPrefix = ".#moved.";
+
+// `directory` is open for reading (no O_PATH) and stays, empty. On failure everything that can be removed was, and the
+// first error is told.
+Result<void> empty_directory(int directory);
 
 } // namespace nspawn

@@ -1,4 +1,4 @@
-#include "image/remove_tree.hpp"
+#include "image/empty_directory.hpp"
 
 #include "base/file.hpp"
 
@@ -73,21 +73,16 @@ int unlink_once(int parent, const char* name, int kind) {
     return unlinkat(parent, name, kind) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-// Where the tree hangs is not ours to change: only the entry's own flags are taken off there.
-enum class Parent { foreign, part_of_tree };
-
-// Answers 0 or an errno.
-int force_unlink(int parent, Parent whose, const char* name, int kind) {
-    const int refused = unlink_once(parent, name, kind);
+// Answers 0 or an errno. `directory` is part of what is being removed, so it may be changed as needed.
+int force_unlink(int directory, const char* name, int kind) {
+    const int refused = unlink_once(directory, name, kind);
     if (refused != EPERM && refused != EACCES) {
         return refused;
     }
-    bool retry = take_flags_off_entry(parent, name);
-    if (whose == Parent::part_of_tree) {
-        retry = take_flags_off(parent) || retry;
-        retry = (refused == EACCES && fchmod(parent, 0700) == 0) || retry;
-    }
-    return retry ? unlink_once(parent, name, kind) : refused;
+    bool retry = take_flags_off_entry(directory, name);
+    retry = take_flags_off(directory) || retry;
+    retry = (refused == EACCES && fchmod(directory, 0700) == 0) || retry;
+    return retry ? unlink_once(directory, name, kind) : refused;
 }
 
 bool has_entries(int error) { return error == ENOTEMPTY || error == EEXIST; }
@@ -138,22 +133,9 @@ private:
 
 class Remover {
 public:
-    Remover(int parent, const char* name) : parent_(parent), name_(name) {}
-
-    Result<void> run() {
-        int error = force_unlink(parent_, Parent::foreign, name_, AT_REMOVEDIR);
-        if (error == ENOTDIR) {
-            error = force_unlink(parent_, Parent::foreign, name_, 0);
-        }
-        if (error == 0) {
-            return {};
-        }
-        if (!has_entries(error)) {
-            return SystemError{error, "unlinkat"};
-        }
-        if (!descend(parent_, name_)) {
-            return *first_error_;
-        }
+    // Empties the directory, and leaves it.
+    Result<void> run(UniqueFd top) {
+        levels_.push_back(std::make_unique<Level>(std::move(top), ""));
         while (!levels_.empty()) {
             work_on_deepest();
         }
@@ -170,21 +152,24 @@ private:
         }
     }
 
-    bool descend(int parent, const char* name) {
+    void descend(int parent, const char* name) {
         Result<UniqueFd> directory = open_forbidden_directory(parent, name);
         if (!directory.ok()) {
             note(directory.error(), "openat2");
-            return false;
+            return;
         }
         levels_.push_back(std::make_unique<Level>(std::move(directory).value(), name));
-        return true;
     }
 
     // Too deep: hang it below the top directory, which is read again later.
     void move_up(Level& level, const char* name) {
-        const std::string elsewhere = fmt::format(".#moved.{}", moved_++);
-        if (renameat(level.fd(), name, levels_.front()->fd(), elsewhere.c_str()) < 0) {
-            note(errno, "renameat");
+        int error = EEXIST;
+        while (has_entries(error)) { // a name that an interrupted run left
+            const std::string elsewhere = fmt::format("{}{}", kMovedUpPrefix, moved_++);
+            error = renameat(level.fd(), name, levels_.front()->fd(), elsewhere.c_str()) == 0 ? 0 : errno;
+        }
+        if (error != 0) {
+            note(error, "renameat");
             return;
         }
         level.note_removal();
@@ -192,9 +177,9 @@ private:
     }
 
     void remove_entry(Level& level, const char* name, bool is_directory) {
-        int error = force_unlink(level.fd(), Parent::part_of_tree, name, is_directory ? AT_REMOVEDIR : 0);
+        int error = force_unlink(level.fd(), name, is_directory ? AT_REMOVEDIR : 0);
         if (error == EISDIR) { // the file system did not tell the type
-            error = force_unlink(level.fd(), Parent::part_of_tree, name, AT_REMOVEDIR);
+            error = force_unlink(level.fd(), name, AT_REMOVEDIR);
         }
         if (error == 0) {
             level.note_removal();
@@ -218,23 +203,27 @@ private:
         if (error != 0) {
             note(error, "getdents64");
         }
-        const bool top = levels_.size() == 1;
-        const int parent = top ? parent_ : levels_[levels_.size() - 2]->fd();
-        const int refused =
-            force_unlink(parent, top ? Parent::foreign : Parent::part_of_tree, level.name().c_str(), AT_REMOVEDIR);
+        if (levels_.size() == 1) {
+            if (level.start_over()) {
+                first_error_.reset(); // what still holds will be met again
+            } else {
+                levels_.pop_back();
+            }
+            return;
+        }
+        Level& parent = *levels_[levels_.size() - 2];
+        const int refused = force_unlink(parent.fd(), level.name().c_str(), AT_REMOVEDIR);
         if (has_entries(refused) && level.start_over()) {
             return;
         }
         if (refused != 0) {
             note(refused, "unlinkat");
-        } else if (!top) {
-            levels_[levels_.size() - 2]->note_removal();
+        } else {
+            parent.note_removal();
         }
         levels_.pop_back();
     }
 
-    int parent_;
-    const char* name_;
     std::vector<std::unique_ptr<Level>> levels_;
     unsigned long moved_ = 0;
     std::optional<SystemError> first_error_;
@@ -242,6 +231,12 @@ private:
 
 } // namespace
 
-Result<void> remove_tree(int parent, const char* name) { return Remover(parent, name).run(); }
+Result<void> empty_directory(int directory) {
+    Result<UniqueFd> own = open_at(directory, ".", O_RDONLY | O_DIRECTORY); // a reading position of its own
+    if (!own.ok()) {
+        return own.system_error();
+    }
+    return Remover().run(std::move(own).value());
+}
 
 } // namespace nspawn
