@@ -83,13 +83,13 @@ bool read_order(int argc, char** argv, Order& order) {
     for (; length < sizeof failure.path; ++length) {
         failure.path[length] = '\0';
     }
-    call(SYS_write, order.error_fd, address(&failure), sizeof failure);
+    call(__NR_write, order.error_fd, address(&failure), sizeof failure);
     exit_with(1);
 }
 
 // The strings stay where they are mapped; only the array of pointers to them is made here.
 void load_environment(Order& order) {
-    const long size = call(SYS_lseek, order.environment_fd, 0, 2 /* SEEK_END */);
+    const long size = call(__NR_lseek, order.environment_fd, 0, 2 /* SEEK_END */);
     if (is_error(size)) {
         fail(order, -size, "environment: lseek");
     }
@@ -119,7 +119,7 @@ void load_environment(Order& order) {
             start = i + 1;
         }
     }
-    call(SYS_close, order.environment_fd);
+    call(__NR_close, order.environment_fd);
 }
 
 const char* search_path(char* const* environment) {
@@ -144,7 +144,7 @@ bool has_slash(const char* word) {
     return *word == '/';
 }
 
-bool exists(const char* path) { return !is_error(call(SYS_faccessat, AT_FDCWD, address(path), 0)); }
+bool exists(const char* path) { return !is_error(call(__NR_faccessat, AT_FDCWD, address(path), 0)); }
 
 // execve(2); returns the errno, which tells a missing program from a program whose loader is missing.
 long try_to_execute(const Order& order, const char* path, char* const* words) {
@@ -220,9 +220,9 @@ bool next_candidate(const char*& directories, const char* command, char (&path)[
 }
 
 [[noreturn]] void become_payload(const Order& order, const KernelSignalSet& mask) {
-    call(SYS_setsid);
+    call(__NR_setsid);
     if (order.has_console) {
-        if (const long result = call(SYS_ioctl, 0, TIOCSCTTY, 0); is_error(result)) {
+        if (const long result = call(__NR_ioctl, 0, TIOCSCTTY, 0); is_error(result)) {
             fail(order, -result, "ioctl(TIOCSCTTY)");
         }
     }
@@ -273,10 +273,10 @@ bool reap(long payload, int& payload_status) {
 // reboot(2) in a PID namespace ends its process 1, with SIGINT for "power off" and SIGHUP for "restart"; that is how
 // the supervisor learns of it. Anywhere else it would reboot the machine, hence the check.
 void reboot_namespace(Ending ending) {
-    if (call(SYS_getpid) == 1) {
+    if (call(__NR_getpid) == 1) {
         const long command = ending == Ending::reboot ? static_cast<long>(LINUX_REBOOT_CMD_RESTART)
                                                       : static_cast<long>(LINUX_REBOOT_CMD_POWER_OFF);
-        call(SYS_reboot, static_cast<long>(LINUX_REBOOT_MAGIC1), static_cast<long>(LINUX_REBOOT_MAGIC2), command, 0);
+        call(__NR_reboot, static_cast<long>(LINUX_REBOOT_MAGIC1), static_cast<long>(LINUX_REBOOT_MAGIC2), command, 0);
     }
 }
 
@@ -344,8 +344,8 @@ void ask_to_stop(long payload) {
     if (!read_order(argc, argv, order)) {
         exit_with(1);
     }
-    call(SYS_fcntl, order.error_fd, F_SETFD, FD_CLOEXEC);
-    call(SYS_prctl, PR_SET_NAME, address("(sd-stubinit)"), 0, 0, 0);
+    call(__NR_fcntl, order.error_fd, F_SETFD, FD_CLOEXEC);
+    call(__NR_prctl, PR_SET_NAME, address("(sd-stubinit)"), 0, 0, 0);
     load_environment(order);
 
     // Blocked before the payload exists, so that neither its end nor an early request is missed.
@@ -361,9 +361,9 @@ void ask_to_stop(long payload) {
     }
     // Nothing is kept open: the other end of a pipe must notice when the payload closes its own.
     for (int fd = 0; fd < kStandardStreams; ++fd) {
-        call(SYS_close, fd);
+        call(__NR_close, fd);
     }
-    call(SYS_close_range, kStandardStreams, ~0U, 0);
+    call(__NR_close_range, kStandardStreams, ~0U, 0);
     look_after(order, payload);
 }
 

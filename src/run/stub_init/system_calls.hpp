@@ -5,9 +5,9 @@
 // containers. Source: syscall(2), "Architecture calling conventions"; the manual page of each call.
 #pragma once
 
+#include <asm/unistd.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 
 #ifdef NSPAWN_STUB_WITH_LIBC
 #include <errno.h>
@@ -70,7 +70,7 @@ constexpr KernelSignalSet bit_of(int signal) { return KernelSignalSet{1} << (sig
 
 [[noreturn]] inline void exit_with(int status) {
     for (;;) {
-        call(SYS_exit_group, status);
+        call(__NR_exit_group, status);
     }
 }
 
@@ -80,42 +80,42 @@ inline long fork_process(long child_signal) {
     const pid_t pid = ::fork(); // clone(2) has another order of arguments on some of these architectures
     return pid < 0 ? -errno : pid;
 #else
-    return call(SYS_clone, child_signal);
+    return call(__NR_clone, child_signal);
 #endif
 }
 
 // Returns only on failure.
 inline long execute(const char* path, char* const* arguments, char* const* environment) {
-    return call(SYS_execve, address(path), address(arguments), address(environment));
+    return call(__NR_execve, address(path), address(arguments), address(environment));
 }
 
-inline long send_signal(long process, int signal) { return call(SYS_kill, process, signal); }
+inline long send_signal(long process, int signal) { return call(__NR_kill, process, signal); }
 
 inline long set_signal_mask(int how, const KernelSignalSet* set, KernelSignalSet* previous) {
-    return call(SYS_rt_sigprocmask, how, address(set), address(previous), sizeof(KernelSignalSet));
+    return call(__NR_rt_sigprocmask, how, address(set), address(previous), sizeof(KernelSignalSet));
 }
 
 // A signal's number; -EAGAIN when `timeout` is over. nullptr: without limit.
 inline long wait_for_signal(const KernelSignalSet& set, const KernelTime* timeout) {
-    return call(SYS_rt_sigtimedwait, address(&set), 0, address(timeout), sizeof(KernelSignalSet));
+    return call(__NR_rt_sigtimedwait, address(&set), 0, address(timeout), sizeof(KernelSignalSet));
 }
 
 inline long wait_for_child(long process, int* status, int options) {
-    return call(SYS_wait4, process, address(status), options, 0);
+    return call(__NR_wait4, process, address(status), options, 0);
 }
 
 inline long clock_seconds(long clock) {
     KernelTime now{};
-    call(SYS_clock_gettime, clock, address(&now));
+    call(__NR_clock_gettime, clock, address(&now));
     return now.seconds;
 }
 
 // Private memory, of a file or of zeros (fd -1); nullptr and the negative errno in `error` when there is none.
 inline void* map_memory(size_t size, int protection, int flags, int fd, long& error) {
-#ifdef SYS_mmap2
-    const long result = call(SYS_mmap2, 0, static_cast<long>(size), protection, flags, fd, 0);
+#ifdef __NR_mmap2
+    const long result = call(__NR_mmap2, 0, static_cast<long>(size), protection, flags, fd, 0);
 #else
-    const long result = call(SYS_mmap, 0, static_cast<long>(size), protection, flags, fd, 0);
+    const long result = call(__NR_mmap, 0, static_cast<long>(size), protection, flags, fd, 0);
 #endif
     error = is_error(result) ? result : 0;
     return is_error(result) ? nullptr : reinterpret_cast<void*>(result); // NOLINT(performance-no-int-to-ptr)
