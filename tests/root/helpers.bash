@@ -52,8 +52,9 @@ in_background() {
     {
         "$NSPAWN" "$@" &
         echo $! >"$BATS_TEST_TMPDIR/pid"
-        wait $!
-        echo $? >"$BATS_TEST_TMPDIR/status"
+        code=0
+        wait $! || code=$?
+        echo "$code" >"$BATS_TEST_TMPDIR/status"
     } </dev/null >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
     await 5 test -s "$BATS_TEST_TMPDIR/pid"
     SUPERVISOR=$(<"$BATS_TEST_TMPDIR/pid")

@@ -102,12 +102,56 @@ int limits(const Arguments&) {
     return 0;
 }
 
-// syscall ABI NUMBER [ARG...]: ABI is native, x32 (the x32 bit set) or i386 (int 0x80 from this 64-bit program).
+struct NamedCall {
+    std::string_view name;
+    long number;
+};
+
+// Calls that tests name; any other is given by its number.
+constexpr NamedCall kCalls[] = {
+    {"acct", SYS_acct},
+    {"add_key", SYS_add_key},
+    {"bpf", SYS_bpf},
+    {"clock_settime", SYS_clock_settime},
+    {"delete_module", SYS_delete_module},
+    {"fanotify_init", SYS_fanotify_init},
+    {"getpid", SYS_getpid},
+    {"init_module", SYS_init_module},
+    {"kcmp", SYS_kcmp},
+    {"kexec_load", SYS_kexec_load},
+    {"keyctl", SYS_keyctl},
+    {"mlockall", SYS_mlockall},
+    {"mount_setattr", SYS_mount_setattr},
+    {"munlockall", SYS_munlockall},
+    {"nfsservctl", SYS_nfsservctl},
+    {"open_by_handle_at", SYS_open_by_handle_at},
+    {"perf_event_open", SYS_perf_event_open},
+    {"pkey_alloc", SYS_pkey_alloc},
+    {"ptrace", SYS_ptrace},
+    {"quotactl", SYS_quotactl},
+    {"reboot", SYS_reboot},
+    {"request_key", SYS_request_key},
+    {"swapoff", SYS_swapoff},
+    {"swapon", SYS_swapon},
+    {"sync", SYS_sync},
+    {"syslog", SYS_syslog},
+    {"unshare", SYS_unshare},
+    {"vhangup", SYS_vhangup},
+};
+
+long call_number(const std::string& text) {
+    for (const NamedCall& call : kCalls)
+        if (call.name == text)
+            return call.number;
+    return number(text);
+}
+
+// syscall ABI CALL [ARG...]: ABI is native, x32 (the x32 bit set) or i386 (int 0x80 from this 64-bit program).
 int system_call(const Arguments& arguments) {
     long a[6] = {};
     for (size_t i = 2; i < arguments.size() && i < 8; ++i)
         a[i - 2] = number(arguments[i]);
-    long nr = number(arguments.at(1));
+    long nr = call_number(arguments.at(1));
     long result = -1;
     if (arguments[0] == "i386") {
 #ifdef __x86_64__
