@@ -193,12 +193,15 @@ bool Console::flush_output() {
 
 void Console::lose_output(int code) {
     to_output_.clear();
+    if (!std::exchange(loss_reported_, true)) {
+        log::warning("the container's output is being lost: standard output: {}", error_text(code));
+    }
     if (!is_passing_trouble(code)) {
         loop_.forget(output_.fd());
         output_.close();
-    }
-    if (!std::exchange(loss_reported_, true)) {
-        log::warning("the container's output is being lost: standard output: {}", error_text(code));
+        if (on_output_closed_) {
+            on_output_closed_();
+        }
     }
 }
 

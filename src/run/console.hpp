@@ -45,6 +45,9 @@ public:
     void on_kill(Callback callback) { on_kill_ = callback; }
     void on_reboot(Callback callback) { on_reboot_ = callback; }
     void on_poweroff(Callback callback) { on_poweroff_ = callback; }
+    // The reader of the output has gone for good; a full disk is not that. Without a callback the container runs on
+    // and its output is thrown away.
+    void on_output_closed(Callback callback) { on_output_closed_ = callback; }
 
     // Connects the terminal whose master this is (O_NONBLOCK). A further one, after a reboot inside the container,
     // takes the place of the one before, whose output is finished first.
@@ -93,6 +96,7 @@ private:
     Callback on_kill_;
     Callback on_reboot_;
     Callback on_poweroff_;
+    Callback on_output_closed_;
 
     UniqueFd master_;
     // Readiness as the loop reported it last; false again once a call said EAGAIN.

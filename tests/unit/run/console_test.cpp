@@ -10,6 +10,8 @@
 #include <string>
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -252,6 +254,40 @@ TEST_F(ConsoleTest, WithoutAnybodyOnTheOtherSideTheLoopIsIdle) {
     EXPECT_TRUE(container_gets("k"));
 }
 
+// What a getty does before it asks for a name: everybody else loses the terminal.
+void hang_up_and_greet(int terminal, const std::string& path) {
+    // The hangup is for the whole session, and the session's leader is told.
+    signal(SIGHUP, SIG_IGN);
+    if (setsid() < 0 || ioctl(terminal, TIOCSCTTY, 1) < 0 || vhangup() < 0) {
+        _exit(1);
+    }
+    const UniqueFd fresh(open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (write(fresh.get(), "login: ", 7) != 7) {
+        _exit(2);
+    }
+    char key = 0;
+    const bool got = read(fresh.get(), &key, 1) == 1 && key == 'k';
+    _exit(got && write(fresh.get(), "hello", 5) == 5 ? 0 : 3);
+}
+
+TEST_F(ConsoleTest, AHangupInTheContainerIsSurvived) {
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "vhangup(2) is for root";
+    }
+    start();
+    const std::string path = ttyname(container_.slave.get());
+    const pid_t getty = fork();
+    if (getty == 0) {
+        hang_up_and_greet(container_.slave.get(), path);
+    }
+    EXPECT_TRUE(screen_shows("login: "));
+    type("k\r");
+    EXPECT_TRUE(screen_shows("hello"));
+    int status = -1;
+    waitpid(getty, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
 TEST_F(ConsoleTest, AnotherContainersTerminalTakesOver) {
     Console& console = start();
     print("first\r\n");
@@ -343,19 +379,25 @@ TEST_F(ConsoleToPipe, GivingUpEndsTheWaitForAReaderThatSleeps) {
     EXPECT_FALSE(loop_.is_watching(write_end_.get()));
 }
 
-TEST_F(ConsoleToPipe, AReaderThatLeftIsSurvived) {
-    start();
+TEST_F(ConsoleToPipe, AReaderThatLeftIsReportedOnceAndSurvived) {
+    Console& console = start();
+    int reports = 0;
+    console.on_output_closed([&reports] { ++reports; });
     read_end_.reset();
     print_all(pattern(300000), [] {});
-    console_->finish();
+    console.finish();
+    EXPECT_EQ(reports, 1);
 }
 
 TEST_F(ConsoleToPipe, AFullDiskIsSurvived) {
     const UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
     options_.output = full.get();
-    start();
+    Console& console = start();
+    bool closed = false;
+    console.on_output_closed([&closed] { closed = true; });
     print_all(pattern(300000), [] {});
-    console_->finish();
+    console.finish();
+    EXPECT_FALSE(closed) << "there may be room again";
 }
 
 TEST_F(ConsoleToPipe, ClosedStreamsAreSurvived) {
