@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# Failure at every named stage of a start: an injected errno ends in one clear line that names the stage, a supervisor
+# killed there takes everything with it. Neither leaves anything behind, and the next start works.
+# NSPAWN_FAULT is described in src/run/stage.hpp; the names of the stages come from the plan itself.
+
+load helpers
+
+stages_of() {
+    nspawn --dry-run --json "$@" | python3 -c '
+import json, sys
+for stage in json.load(sys.stdin)["stages"]:
+    print(stage if isinstance(stage, str) else stage["name"])'
+}
+
+# Every way of starting that has stages of its own.
+WAYS=(
+    "-q -P"
+    "-q -P -a"
+    "-q -P -x"
+    "-q -P --volatile=yes"
+    "-q -P --volatile=overlay --read-only"
+    "-q -P -u anna --set-credential=a:b"
+    "-q --console=read-only"
+)
+
+@test "the plan names its stages" {
+    run stages_of -q -P -D "$TREE" true
+    assert_success
+    assert [ "${#lines[@]}" -ge 8 ]
+}
+
+@test "an error at every stage: status 1, one line with the stage's name, nothing left behind" {
+    local way stage
+    for way in "${WAYS[@]}"; do
+        # shellcheck disable=SC2086
+        while read -r stage; do
+            NSPAWN_FAULT="$stage=EPERM" run --separate-stderr nspawn $way -D "$TREE" touch /ran </dev/null
+            [[ $status == 1 ]] || fail "status $status for '$stage' with $way: $stderr"
+            assert_one_error_line "$stage.*Operation not permitted"
+            refute [ -e "$TREE/ran" ]
+            assert_nothing_left_behind || fail "'$stage' with $way leaves something behind"
+        done < <(stages_of $way -D "$TREE" touch /ran)
+    done
+    run inside true
+    assert_success
+}
+
+@test "a full disk at every stage" {
+    local stage
+    while read -r stage; do
+        NSPAWN_FAULT="$stage=ENOSPC" run --separate-stderr nspawn -q -P -x -D "$TREE" true </dev/null
+        assert_failure 1
+        assert_one_error_line 'No space left'
+    done < <(stages_of -q -P -x -D "$TREE" true)
+}
+
+@test "the supervisor killed at every stage: the payload dies, the next start cleans up" {
+    local way stage
+    for way in "${WAYS[@]}"; do
+        # shellcheck disable=SC2086
+        while read -r stage; do
+            NSPAWN_FAULT="$stage=SIGKILL-SUPERVISOR" run nspawn $way -D "$TREE" sh -c 'touch /ran; sleep 1000' </dev/null
+            [[ $status == 137 ]] || fail "status $status for '$stage' with $way: $output"
+            await 5 no_process_is_left || fail "processes are left after '$stage' with $way: $(processes_of_test)"
+            run nspawn $way -D "$TREE" true </dev/null
+            [[ $status == 0 ]] || fail "the start after '$stage' with $way: status $status: $output"
+            assert_nothing_left_behind || fail "'$stage' with $way leaves something behind after the next start"
+        done < <(stages_of $way -D "$TREE" true)
+    done
+}
+
+no_process_is_left() { [[ -z $(processes_of_test) ]]; }
+
+@test "the supervisor killed while the payload runs: the payload dies, the next start cleans up" {
+    local way leader
+    for way in "${WAYS[@]}"; do
+        # shellcheck disable=SC2086
+        in_background $way -D "$TREE" sh -c 'touch /up; sleep 1000 & sleep 1000'
+        await 10 running_payload || fail "did not start with $way"
+        kill -KILL "$SUPERVISOR"
+        await 5 no_process_is_left || fail "processes are left with $way: $(processes_of_test)"
+        rm -f "$TREE/up"
+        # shellcheck disable=SC2086
+        run nspawn $way -D "$TREE" true </dev/null
+        assert_success
+        assert_nothing_left_behind || fail "something is left with $way"
+    done
+}
+
+running_payload() { processes_of_test | grep -q 'sleep 1000'; }
+
+@test "random kills: two hundred starts killed after 0 to 40 ms leave nothing" {
+    local n pid
+    for n in {1..200}; do
+        "$NSPAWN" -q -P -x -D "$TREE" sleep 1000 </dev/null >/dev/null 2>&1 3>&- &
+        pid=$!
+        sleep "0.0$((n % 40 / 10))$((n % 10))"
+        kill -KILL "$pid"
+        wait "$pid" 2>/dev/null || true
+    done 2>/dev/null
+    await 10 no_process_is_left || fail "processes are left: $(processes_of_test)"
+    run inside -x true
+    assert_success
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env bats
+# Looking without running: --help, --version, --dry-run, --show-config, --timing, and the words of help values.
+
+load helpers
+
+@test "--help and --version: on stdout, status 0, without a tree" {
+    cd /
+    run --separate-stderr nspawn --help
+    assert_success
+    assert_line --partial --directory
+    assert_equal "$stderr" ""
+    run --separate-stderr nspawn --version
+    assert_success
+    assert_line --index 0 --regexp '[0-9]+\.[0-9]+'
+    run nspawn -h
+    assert_success
+}
+
+@test "--help names every option that is accepted, and no other" {
+    nspawn --no-pager --help >"$BATS_TEST_TMPDIR/help"
+    local option
+    for option in help version quiet settings no-pager directory machine ephemeral read-only volatile as-pid2 boot chdir setenv user \
+        kill-signal notify-ready suppress-sync no-new-privileges capability drop-capability ambient-capability system-call-filter \
+        rlimit oom-score-adjust cpu-affinity personality set-credential load-credential hostname uuid selinux-context \
+        selinux-apifs-context register keep-unit console pipe background dry-run json show-config timing; do
+        grep -q -- "--$option\\b" "$BATS_TEST_TMPDIR/help" || fail "--$option is not in --help"
+    done
+}
+
+@test "help as a value prints the valid values" {
+    local option
+    for option in volatile kill-signal rlimit console capability drop-capability ambient-capability; do
+        run --separate-stderr nspawn "--$option=help"
+        assert_success
+        [[ ${#lines[@]} -ge 3 ]] || fail "--$option=help: $output"
+    done
+}
+
+@test "no output is lost when it cannot be written: a full disk is an error" {
+    run bash -c '"$NSPAWN" --no-pager --help >/dev/full'
+    assert_failure
+}
+
+@test "the pager: SYSTEMD_PAGER beats PAGER, cat and empty mean none, --no-pager wins" {
+    cat >"$BATS_TEST_TMPDIR/pager" <<'END'
+#!/bin/sh
+echo "paged by $1"
+cat >/dev/null
+END
+    chmod +x "$BATS_TEST_TMPDIR/pager"
+    on_terminal() {
+        timeout 20 python3 - "$@" 3>&- <<'END'
+import os, pty, sys
+pty.spawn(sys.argv[1:])
+END
+    }
+    PAGER="$BATS_TEST_TMPDIR/pager one" SYSTEMD_PAGER="$BATS_TEST_TMPDIR/pager two" run on_terminal "$NSPAWN" --help
+    assert_output --partial 'paged by two'
+    PAGER="$BATS_TEST_TMPDIR/pager one" run on_terminal "$NSPAWN" --help
+    assert_output --partial 'paged by one'
+    PAGER="$BATS_TEST_TMPDIR/pager one" run on_terminal "$NSPAWN" --no-pager --help
+    refute_output --partial 'paged by'
+    SYSTEMD_PAGER= run on_terminal "$NSPAWN" --help
+    assert_output --partial --directory
+    SYSTEMD_PAGER=cat run on_terminal "$NSPAWN" --help
+    assert_output --partial --directory
+}
+
+@test "--dry-run prints the plan and starts nothing" {
+    run --separate-stderr nspawn --dry-run -D "$TREE" touch /ran
+    assert_success
+    refute [ -e "$TREE/ran" ]
+    local word
+    for word in /proc /sys /dev CAP_SYS_ADMIN PATH= touch; do assert_output --partial "$word"; done
+}
+
+@test "--dry-run --json is JSON with the same content" {
+    nspawn --dry-run --json -u anna --hostname=named -D "$TREE" touch /ran >"$BATS_TEST_TMPDIR/plan"
+    python3 - "$BATS_TEST_TMPDIR/plan" <<'END'
+import json, sys
+plan = json.load(open(sys.argv[1]))
+text = json.dumps(plan)
+assert plan["stages"], "no stages"
+for word in ("/proc", "CAP_SYS_ADMIN", "named", "touch"):
+    assert word in text, word
+END
+    refute [ -e "$TREE/ran" ]
+}
+
+@test "--dry-run of what would fail fails with the same line" {
+    run --separate-stderr nspawn --dry-run -D /nowhere true
+    assert_failure 1
+    assert_one_error_line nowhere
+}
+
+@test "--dry-run -x makes no copy" {
+    run nspawn --dry-run -x -D "$TREE" true
+    assert_success
+}
+
+@test "--show-config names the origin of every value" {
+    run nspawn --show-config --hostname=named -D "$TREE" true
+    assert_success
+    assert_line --regexp 'named.*command line'
+}
+
+@test "--timing prints stages with times, on stderr, after the run" {
+    run --separate-stderr nspawn -q -P --timing -D "$TREE" echo ran
+    assert_success
+    assert_output ran
+    [[ ${#stderr_lines[@]} -ge 5 ]] || fail "$stderr"
+    [[ $stderr =~ [0-9]+(\.[0-9]+)?\ ?(us|µs|ms) ]] || fail "$stderr"
+}
+
+@test "the plain start stays within its budget of system calls" {
+    run strace -f -c -o "$BATS_TEST_TMPDIR/count" "$NSPAWN" -q -P -D "$TREE" /bin/true
+    assert_success
+    local calls
+    calls=$(awk '$NF == "total" { print $(NF - 1) ~ /^[0-9]+$/ && NF >= 5 ? $4 : $3 }' "$BATS_TEST_TMPDIR/count")
+    [[ $calls -gt 0 && $calls -le 300 ]] || fail "$calls system calls"
+}
+
+@test "the plain start loads no library but libc" {
+    run strace -f -e trace=openat -o "$BATS_TEST_TMPDIR/trace" "$NSPAWN" -q -P -D "$TREE" /bin/true
+    assert_success
+    run grep -oE '[^"/]+\.so[^"]*' "$BATS_TEST_TMPDIR/trace"
+    local line
+    for line in "${lines[@]}"; do
+        [[ $line == ld.so.cache || $line == libc.so.6 ]] || fail "$line is loaded"
+    done
+}
