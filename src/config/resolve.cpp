@@ -45,7 +45,9 @@ void load_credentials(Draft& draft) {
 }
 
 // True when an assignment of `option` is shown as part of `row`.
-bool belongs_to(const Option& option, const Option& row) { return &option == &row || option.shown_with == row.name; }
+bool belongs_to(const Option& option, const Option& row) {
+    return &option == &row || (!option.shown_with.empty() && option.shown_with == row.name);
+}
 
 std::vector<Origin> origins_of(const Option& row, const Held& held, const Derived& derived, bool words_given) {
     for (const Implied& implied : derived.implied) {
