@@ -24,6 +24,8 @@ public:
 
     [[nodiscard]] bool is_open() const { return fd_.valid(); }
     [[nodiscard]] bool is_terminal() const { return is_terminal_; }
+    // True for one that could not be reopened: write only after the loop said that it is writable.
+    [[nodiscard]] bool may_block() const { return may_block_; }
     [[nodiscard]] int fd() const { return fd_.get(); }
     void close() { fd_.reset(); }
 

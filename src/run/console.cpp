@@ -181,6 +181,7 @@ bool Console::flush_output() {
     const Result<size_t> written = output_.write(to_output_.content());
     if (written.ok()) {
         to_output_.consume(written.value());
+        output_writable_ = !output_.may_block();
         return true;
     }
     if (written.error() == EAGAIN) {
@@ -222,6 +223,10 @@ bool Console::read_input() {
         return false;
     }
     std::string_view typed(buffer.data(), count.value());
+    if (!input_.is_terminal()) { // nobody presses keys there
+        to_master_.append(typed);
+        return true;
+    }
     while (!typed.empty()) {
         const HotKeys::Found found = hot_keys_.scan(typed, std::chrono::steady_clock::now());
         to_master_.append(typed.substr(0, found.before));
@@ -318,15 +323,15 @@ void Console::disconnect() {
 // Directly and with patience: what was done to the terminal must be undone also when it is slow.
 void Console::flush_patiently() {
     while (output_.is_open() && !to_output_.is_empty()) {
-        const Result<size_t> written = output_.write(to_output_.content());
-        if (written.ok()) {
-            to_output_.consume(written.value());
-            continue;
-        }
         pollfd waiting{output_.fd(), POLLOUT, 0};
-        if (written.error() != EAGAIN || ::poll(&waiting, 1, kClosingPatience) <= 0) {
+        if (::poll(&waiting, 1, kClosingPatience) <= 0) {
             return;
         }
+        const Result<size_t> written = output_.write(to_output_.content());
+        if (!written.ok() && written.error() != EAGAIN) {
+            return;
+        }
+        to_output_.consume(written.ok() ? written.value() : 0);
     }
 }
 

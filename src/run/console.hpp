@@ -41,7 +41,7 @@ public:
     Console& operator=(const Console&) = delete;
     ~Console();
 
-    // What the keys do (hot_keys.hpp); only in interactive mode.
+    // What the keys do (hot_keys.hpp); only in interactive mode and on a terminal.
     void on_kill(Callback callback) { on_kill_ = callback; }
     void on_reboot(Callback callback) { on_reboot_ = callback; }
     void on_poweroff(Callback callback) { on_poweroff_ = callback; }

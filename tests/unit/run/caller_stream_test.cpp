@@ -5,10 +5,12 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <string>
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -80,6 +82,33 @@ TEST(CallerStream, AFileIsWrittenAtTheCallersPosition) {
     char text[64] = {};
     ASSERT_EQ(pread(file.get(), text, sizeof text, 0), 19);
     EXPECT_STREQ(text, "before within after");
+}
+
+// In a process that may not open the pipe again: it belongs to somebody else.
+int write_to_foreign_pipe(int fd) {
+    if (setresuid(65534, 65534, 65534) < 0) {
+        return 1;
+    }
+    CallerStream stream = CallerStream::for_writing(fd);
+    if (!stream.is_open() || !stream.may_block() || !is_blocking(fd)) {
+        return 2;
+    }
+    const Result<size_t> written = stream.write(std::string(100000, 'x'));
+    return written.ok() && written.value() > 0 && written.value() <= PIPE_BUF ? 0 : 3;
+}
+
+TEST(CallerStream, WhereReopeningIsRefusedItWritesAFewBytesAtATime) {
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "needs a second user";
+    }
+    const Pair pipe = make_pipe();
+    const pid_t child = fork();
+    if (child == 0) {
+        _exit(write_to_foreign_pipe(pipe.second.get()));
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0) << WEXITSTATUS(status);
 }
 
 TEST(CallerStream, TheEndOfThePipeIsZero) {

@@ -422,14 +422,15 @@ TEST_F(ConsoleToPipe, AFileGetsEverythingAndNothingMore) {
 
 TEST_F(ConsoleToPipe, InputFromAFileEndsWithoutEndingTheContainer) {
     const UniqueFd file(open(testing::TempDir().c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
-    const std::string data = std::string(50000, 'x') + "end";
+    const std::string data = "\x1d\x1d\x1d" + std::string(50000, 'x') + "end";
     ASSERT_TRUE(write_all(file.get(), data).ok());
     ASSERT_EQ(lseek(file.get(), 0, SEEK_SET), 0);
     options_.mode = ConsoleMode::interactive;
     options_.input = file.get();
     start();
     EXPECT_TRUE(container_gets("end"));
-    EXPECT_EQ(received_.size(), data.size());
+    EXPECT_TRUE(received_ == data);
+    EXPECT_EQ(kills_, 0) << "bytes of a file are no keys";
     print("still here");
     EXPECT_TRUE(until([this] { return take(read_end_.get()) == "still here"; }));
 }

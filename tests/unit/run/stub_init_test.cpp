@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -187,6 +188,25 @@ TEST_F(StubInit, ItsProgramFileCannotBeWritten) {
     const UniqueFd file(open(link.c_str(), O_RDWR | O_CLOEXEC));
     EXPECT_TRUE(!file || write(file.get(), "x", 1) < 0);
     EXPECT_NE(truncate(link.c_str(), 0), 0);
+}
+
+TEST(StubImage, IsSealed) {
+    const UniqueFd image = make_stub_image().or_throw("test");
+    EXPECT_EQ(write(image.get(), "x", 1), -1);
+    EXPECT_EQ(errno, EPERM);
+    EXPECT_EQ(ftruncate(image.get(), 0), -1);
+    EXPECT_EQ(errno, EPERM);
+    EXPECT_EQ(fcntl(image.get(), F_ADD_SEALS, F_SEAL_WRITE), -1);
+    const UniqueFd again = reopen(image.get(), O_RDWR).or_throw("test");
+    EXPECT_EQ(write(again.get(), "x", 1), -1);
+}
+
+TEST_F(StubInit, TheSupervisorLearnsThatThePayloadRuns) {
+    shell("echo up; sleep 1000 & wait");
+    EXPECT_EQ(line(), "up");
+    pollfd errors{errors_.read_end.get(), POLLIN, 0};
+    EXPECT_EQ(poll(&errors, 1, 5000), 1);
+    EXPECT_EQ(errors.revents & (POLLHUP | POLLIN), POLLHUP) << "the payload must not inherit the other end";
 }
 
 TEST_F(StubInit, ACommandIsSearchedInThePayloadsPath) {
