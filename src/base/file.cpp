@@ -41,6 +41,14 @@ Result<UniqueFd> reopen(int fd, int flags) {
     return open_at(AT_FDCWD, path.data(), flags);
 }
 
+Result<UniqueFd> duplicate(int fd) {
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) {
+        return last_error("fcntl");
+    }
+    return UniqueFd(copy);
+}
+
 Result<std::string> read_all(int fd, size_t limit) {
     std::string content;
     std::array<char, 4096> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read

@@ -22,6 +22,9 @@ Result<UniqueFd> open_at(int directory, const char* path, int flags, mode_t mode
 // Reopens what an O_PATH descriptor stands for.
 Result<UniqueFd> reopen(int fd, int flags);
 
+// Another descriptor of the same open file description.
+Result<UniqueFd> duplicate(int fd);
+
 // Whole content of an open file; EFBIG when it has more than `limit` bytes.
 Result<std::string> read_all(int fd, size_t limit);
 // A regular file only (ENOTSUP otherwise: a FIFO must not block us, a device must not be touched).

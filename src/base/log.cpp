@@ -21,8 +21,8 @@ struct LevelName {
     std::string_view name;
     int level;
 };
-constexpr LevelName kLevelNames[] = {{"emerg", 0},  {"alert", 1}, {"crit", 2}, {"err", 3}, {"warning", 4},
-                                     {"notice", 5}, {"info", 6},  {"debug", 7}};
+constexpr LevelName kLevelNames[] = {{"emerg", 0},   {"alert", 1},  {"crit", 2}, {"err", 3},
+                                     {"warning", 4}, {"notice", 5}, {"info", 6}, {"debug", 7}};
 
 } // namespace
 
@@ -72,6 +72,14 @@ void write_line(Level level, std::string_view text) {
     out += '\n';
     // Nobody is left to tell when standard error is gone.
     [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, out.data(), out.size());
+}
+
+void failure(const Error& error) {
+    write_line(Level::error, error.message());
+    if (!error.hint().empty()) {
+        const std::string hint = "  " + printable(error.hint()) + "\n";
+        [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, hint.data(), hint.size());
+    }
 }
 
 } // namespace nspawn::log

@@ -5,6 +5,8 @@
 // allocates after the line is built. Level from SYSTEMD_LOG_LEVEL (emerg … debug or 0 … 7; default info).
 #pragma once
 
+#include "base/error.hpp"
+
 #include <fmt/format.h>
 
 #include <string_view>
@@ -13,12 +15,14 @@ namespace nspawn::log {
 
 enum class Level { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };
 
-void set_program(const char* name);             // a string that lives as long as the process
-void set_machine(std::string_view name);        // copied; empty: none
+void set_program(const char* name);      // a string that lives as long as the process
+void set_machine(std::string_view name); // copied; empty: none
 void set_max_level(Level level);
 [[nodiscard]] bool enabled(Level level);
-void read_environment();                        // SYSTEMD_LOG_LEVEL, SYSTEMD_LOG_COLOR
+void read_environment(); // SYSTEMD_LOG_LEVEL, SYSTEMD_LOG_COLOR
 void write_line(Level level, std::string_view text);
+// The message, and the hint indented below it.
+void failure(const Error& error);
 
 template <typename... Args>
 void line(Level level, fmt::format_string<Args...> format, Args&&... args) {

@@ -16,6 +16,7 @@ std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, char separator);
 // Splits at any run of the given characters; empty pieces are dropped.
 std::vector<std::string_view> split_any(std::string_view text, std::string_view separators);
+std::string lower_case(std::string_view text); // ASCII letters only
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 

@@ -37,6 +37,7 @@ constexpr std::array kDefaultRules = {
     DeviceRule{DeviceType::character, kPtsMajor, {}, kUse},   // pts/*
     DeviceRule{DeviceType::character, kMiscMajor, 200, kAll}, // net/tun
     DeviceRule{DeviceType::character, kMiscMajor, 229, kAll}, // fuse
+    DeviceRule{DeviceType::block, 0, 0, kMake},               // /run/host/inaccessible/blk: no driver has this number
 };
 
 // Registers of the program. R1 comes with the context; R0 goes back as the answer, 1 allows.

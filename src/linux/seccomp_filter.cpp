@@ -38,11 +38,12 @@ Verdict verdict_of(const SyscallName& name, bool allowed, const FilterPolicy& po
     case ArgumentRule::none:
         return plain;
     case ArgumentRule::audit_socket:
-        return allowed ? Verdict{plain.answer, name.rule} : plain;
+        return {plain.answer, name.rule};
     case ArgumentRule::terminal_ioctl:
         return allowed && policy.forbid_terminal_injection ? Verdict{plain.answer, name.rule} : plain;
     case ArgumentRule::open_flags_1:
     case ArgumentRule::open_flags_2:
+        return allowed && policy.suppress_sync ? Verdict{plain.answer, name.rule} : plain;
     case ArgumentRule::sync_of_fd:
         return policy.suppress_sync ? Verdict{plain.answer, name.rule} : plain;
     case ArgumentRule::sync_of_all:

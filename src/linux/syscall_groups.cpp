@@ -68,7 +68,7 @@ constexpr SyscallGroup kGroups[] = {
     {"@signal", "rt_sigaction rt_sigpending rt_sigprocmask rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 "
                 "sigaction sigaltstack signal signalfd signalfd4 sigpending sigprocmask sigsuspend"},
     {"@swap", "swapoff swapon"},
-    {"@sync", "fdatasync fsync msync sync sync_file_range sync_file_range2 syncfs"},
+    {"@sync", "arm_sync_file_range fdatasync fsync msync sync sync_file_range sync_file_range2 syncfs"},
     {"@system-service",
      "@aio @basic-io @chown @default @file-system @io-event @ipc @keyring @memlock @network-io @process "
      "@resources @setuid @signal @sync @timer arm_fadvise64_64 capget capset copy_file_range fadvise64 "

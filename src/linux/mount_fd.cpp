@@ -1,0 +1,110 @@
+#include "linux/mount_fd.hpp"
+
+#include <array>
+
+#include <linux/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// <sys/mount.h> and <linux/mount.h> do not go together; the kernel's header is the one with the structures.
+#ifndef OPEN_TREE_CLOEXEC
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#endif
+
+namespace nspawn {
+
+namespace {
+
+Result<void> configure(int context, unsigned command, const char* key, const char* value) {
+    return check(syscall(SYS_fsconfig, context, command, key, value, 0), "fsconfig");
+}
+
+} // namespace
+
+Result<MountFd> MountFd::create(const char* type, std::span<const MountOption> options, uint64_t attributes) {
+    const UniqueFd context(static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)));
+    if (!context) {
+        return last_error("fsopen");
+    }
+    for (const MountOption& option : options) {
+        const bool flag = option.value.empty();
+        const Result<void> set = configure(context.get(), flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING,
+                                           option.name.c_str(), flag ? nullptr : option.value.c_str());
+        if (!set.ok()) {
+            return set.system_error();
+        }
+    }
+    if (const Result<void> made = configure(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr); !made.ok()) {
+        return made.system_error();
+    }
+    UniqueFd mount(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, attributes)));
+    if (!mount) {
+        return last_error("fsmount");
+    }
+    return MountFd(std::move(mount));
+}
+
+Result<MountFd> MountFd::clone_of(int at, const char* path, Recursive recursive) {
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW;
+    if (*path == '\0') {
+        flags |= AT_EMPTY_PATH;
+    }
+    if (recursive == Recursive::yes) {
+        flags |= AT_RECURSIVE;
+    }
+    UniqueFd mount(static_cast<int>(syscall(SYS_open_tree, at, path, flags)));
+    if (!mount) {
+        return last_error("open_tree");
+    }
+    return MountFd(std::move(mount));
+}
+
+namespace {
+
+Result<void> set_attributes_at(int at, const char* path, unsigned flags, uint64_t set, uint64_t clear,
+                               Propagation propagation, Recursive recursive) {
+    mount_attr attributes{};
+    attributes.attr_set = set;
+    attributes.attr_clr = clear;
+    attributes.propagation = static_cast<uint64_t>(propagation);
+    if (recursive == Recursive::yes) {
+        flags |= AT_RECURSIVE;
+    }
+    return check(syscall(SYS_mount_setattr, at, path, flags, &attributes, sizeof attributes), "mount_setattr");
+}
+
+} // namespace
+
+Result<void> MountFd::set_attributes(uint64_t set, uint64_t clear, Propagation propagation, Recursive recursive) const {
+    return set_attributes_at(get(), "", AT_EMPTY_PATH, set, clear, propagation, recursive);
+}
+
+Result<void> MountFd::attach(int at, const char* target) const {
+    return check(syscall(SYS_move_mount, get(), "", at, target, MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
+}
+
+Result<void> MountFd::attach_onto(int target) const {
+    return check(syscall(SYS_move_mount, get(), "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH),
+                 "move_mount");
+}
+
+Result<void> MountFd::make_file_system_read_only() const {
+    const UniqueFd context(
+        static_cast<int>(syscall(SYS_fspick, get(), "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH | FSPICK_NO_AUTOMOUNT)));
+    if (!context) {
+        return last_error("fspick");
+    }
+    if (const Result<void> set = configure(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr); !set.ok()) {
+        return set;
+    }
+    return configure(context.get(), FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr);
+}
+
+Result<void> set_mount_attributes(int at, const char* path, uint64_t set, uint64_t clear, Propagation propagation,
+                                  Recursive recursive) {
+    return set_attributes_at(at, path, *path == '\0' ? AT_EMPTY_PATH : 0, set, clear, propagation, recursive);
+}
+
+Result<void> pivot_to_working_directory() { return check(syscall(SYS_pivot_root, ".", "."), "pivot_root"); }
+
+} // namespace nspawn

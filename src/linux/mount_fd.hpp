@@ -1,0 +1,67 @@
+// mount_fd.hpp — a detached mount, held by its file descriptor.
+//
+// Owns one mount that no path leads to yet: dropping it unmounts it, attach() gives it away. Attributes are set
+// before it is attached, so nothing is ever remounted and nobody sees a half-protected mount.
+// Source: fsopen(2), fsmount(2), open_tree(2), move_mount(2), mount_setattr(2).
+#pragma once
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <fcntl.h>
+
+namespace nspawn {
+
+struct MountOption {
+    std::string name;
+    std::string value; // empty: a flag
+};
+
+enum class Recursive { no, yes };
+
+// How a mount's changes reach its peers, mount_namespaces(7). Values are the kernel's MS_* flags.
+enum class Propagation : uint64_t { unchanged = 0, shared = 1 << 20, slave = 1 << 19, private_ = 1 << 18 };
+
+class MountFd {
+public:
+    MountFd() = default;
+    explicit MountFd(UniqueFd fd) : fd_(std::move(fd)) {}
+
+    // A new instance of file system `type`; `attributes` are MOUNT_ATTR_* of mount_setattr(2).
+    static Result<MountFd> create(const char* type, std::span<const MountOption> options, uint64_t attributes);
+    // A detached copy of the mount that shows `path`, with its submounts if recursive. An empty path means `at` itself.
+    // The last component is not followed when it is a symbolic link.
+    static Result<MountFd> clone_of(int at, const char* path, Recursive recursive);
+
+    // Sets and clears MOUNT_ATTR_*, and the propagation, of the mount or of the whole tree.
+    [[nodiscard]] Result<void> set_attributes(uint64_t set, uint64_t clear, Propagation propagation,
+                                              Recursive recursive) const;
+    // Moves the mount to `target` below `at`; the last component is not followed. The descriptor stays open and now
+    // stands for the attached mount.
+    [[nodiscard]] Result<void> attach(int at, const char* target) const;
+    // The same onto an open directory or file.
+    [[nodiscard]] Result<void> attach_onto(int target) const;
+
+    // Read-only for every mount of this file system instance, not only for this one.
+    [[nodiscard]] Result<void> make_file_system_read_only() const;
+
+    [[nodiscard]] int get() const { return fd_.get(); }
+    [[nodiscard]] bool valid() const { return fd_.valid(); }
+    [[nodiscard]] UniqueFd take() && { return std::move(fd_); }
+
+private:
+    UniqueFd fd_;
+};
+
+// mount_setattr(2) on what is already attached at `path`.
+Result<void> set_mount_attributes(int at, const char* path, uint64_t set, uint64_t clear, Propagation propagation,
+                                  Recursive recursive);
+// Makes the directory that the working directory is in the root, the old root on top of it: pivot_root(".", ".").
+Result<void> pivot_to_working_directory();
+
+} // namespace nspawn

@@ -1,0 +1,237 @@
+#include "plan/mount_table.hpp"
+
+#include "base/text.hpp"
+
+#include <linux/mount.h>
+#include <sys/stat.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr uint64_t kReadOnly = MOUNT_ATTR_RDONLY;
+constexpr uint64_t kNoSuid = MOUNT_ATTR_NOSUID;
+constexpr uint64_t kNoDev = MOUNT_ATTR_NODEV;
+constexpr uint64_t kNoExec = MOUNT_ATTR_NOEXEC;
+constexpr uint64_t kStrictAtime = MOUNT_ATTR_STRICTATIME;
+constexpr uint64_t kSealed = kReadOnly | kNoSuid | kNoDev | kNoExec;
+
+// Masked by an empty node without permissions: each tells of, or reaches into, the host's kernel.
+constexpr const char* kMasked[] = {"/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/sysrq-trigger",
+                                   "/proc/timer_list"};
+// Shown read-only. /proc/sys is apart: it must exist.
+constexpr const char* kReadOnlyProc[] = {"/proc/acpi", "/proc/apm", "/proc/asound", "/proc/bus",
+                                         "/proc/fs",   "/proc/irq", "/proc/scsi"};
+
+constexpr struct {
+    const char* path;
+    const char* target;
+} kDeviceLinks[] = {
+    {"/dev/fd", "/proc/self/fd"},       {"/dev/stdin", "/proc/self/fd/0"}, {"/dev/stdout", "/proc/self/fd/1"},
+    {"/dev/stderr", "/proc/self/fd/2"}, {"/dev/core", "/proc/kcore"},      {"/dev/ptmx", "pts/ptmx"},
+};
+
+class MountTable {
+public:
+    MountTable(Plan& plan, const MountTableInput& input) : plan_(plan), input_(input) {}
+
+    void build() {
+        api_file_systems();
+        devices();
+        host_directory();
+        masks();
+        control_groups();
+        plan_.volatile_options = tmpfs_options("0755", "25%", "1m");
+        // C.2: group 5 is "tty" on every distribution.
+        plan_.devpts_options = {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
+        add_context(plan_.devpts_options);
+    }
+
+private:
+    std::vector<Operation>& begin(const char* stage) {
+        plan_.groups.push_back({stage, {}});
+        return plan_.groups.back().operations;
+    }
+
+    [[nodiscard]] ApiVfsWritable api_vfs() const {
+        return input_.switches.api_vfs_writable.value_or(ApiVfsWritable::no);
+    }
+
+    void add_context(std::vector<MountOption>& options) const {
+        if (!input_.config.selinux_apifs_context.empty()) {
+            options.push_back({"context", input_.config.selinux_apifs_context});
+        }
+    }
+
+    [[nodiscard]] std::vector<MountOption> tmpfs_options(const char* mode, const char* size, const char* inodes) const {
+        std::vector<MountOption> options = {{"mode", mode}, {"size", size}, {"nr_inodes", inodes}};
+        add_context(options);
+        return options;
+    }
+
+    void api_file_systems() {
+        auto& add = begin(kStageApiFileSystems);
+        const bool writable = api_vfs() == ApiVfsWritable::yes;
+        add.push_back(MountFileSystem{"proc", "/proc", {}, kNoSuid | kNoDev | kNoExec});
+        add.push_back(MountFileSystem{"sysfs", "/sys", {}, (writable ? 0 : kReadOnly) | kNoSuid | kNoDev | kNoExec});
+        if (input_.host.selinux) {
+            add.push_back(BindFromHost{.source = "/sys/fs/selinux",
+                                       .target = "/sys/fs/selinux",
+                                       .attributes = kReadOnly,
+                                       .importance = Importance::if_present});
+        }
+        add.push_back(MountFileSystem{"tmpfs", "/dev", tmpfs_options("0755", "4m", "64k"), kNoSuid | kStrictAtime});
+        add.push_back(
+            MountFileSystem{"tmpfs", "/run", tmpfs_options("0755", "20%", "800k"), kNoSuid | kNoDev | kStrictAtime});
+        if (input_.switches.tmpfs_tmp) {
+            add.push_back(MountFileSystem{.type = "tmpfs",
+                                          .target = "/tmp",
+                                          .options = tmpfs_options("01777", "10%", "400k"),
+                                          .attributes = kNoSuid | kNoDev | kStrictAtime,
+                                          .importance = Importance::optional,
+                                          .keep_existing_mount = true});
+        }
+    }
+
+    void devices() {
+        auto& add = begin(kStageDevices);
+        add.push_back(MakeDirectory{"/dev/shm", 01777});
+        add.push_back(MountFileSystem{"tmpfs", "/dev/shm", tmpfs_options("01777", "10%", "400k"),
+                                      kNoSuid | kNoDev | kStrictAtime});
+        add.push_back(MakeDirectory{"/dev/mqueue", 0755});
+        add.push_back(MountFileSystem{"mqueue", "/dev/mqueue", {}, kNoSuid | kNoDev | kNoExec});
+        add.push_back(MakeDirectory{"/dev/net", 0755});
+        add.push_back(MakeDirectory{"/dev/char", 0755});
+        for (const HostDevice& device : input_.host.devices) {
+            device_node(add, device);
+        }
+        for (const auto& link : kDeviceLinks) {
+            add.push_back(MakeSymlink{link.path, link.target});
+        }
+        add.push_back(MakeDirectory{"/dev/pts", 0755});
+    }
+
+    void device_node(std::vector<Operation>& add, const HostDevice& device) const {
+        const std::string path = "/dev/" + device.name;
+        const Importance importance = device.required ? Importance::required : Importance::optional;
+        if (input_.host.can_make_nodes) {
+            add.push_back(MakeNode{path, device.mode, device.major, device.minor, importance});
+        } else {
+            add.push_back(
+                BindFromHost{.source = path, .target = path, .importance = importance, .create_target_file = true});
+        }
+        add.push_back(MakeSymlink{"/dev/char/" + std::to_string(device.major) + ":" + std::to_string(device.minor),
+                                  "../" + device.name});
+    }
+
+    void host_directory() {
+        auto& add = begin(kStageHostDirectory);
+        add.push_back(MakeDirectory{"/run/host", 0755});
+        add.push_back(MakeDirectory{"/run/host/inaccessible", 0755});
+        add.push_back(MakeNode{kMaskNode, S_IFREG});
+        add.push_back(MakeDirectory{"/run/host/inaccessible/dir", 0});
+        add.push_back(MakeNode{"/run/host/inaccessible/fifo", S_IFIFO});
+        add.push_back(MakeNode{"/run/host/inaccessible/sock", S_IFSOCK});
+        if (input_.host.can_make_nodes) {
+            // 0:0 belongs to no driver: opening it can only fail.
+            add.push_back(MakeNode{"/run/host/inaccessible/chr", S_IFCHR, 0, 0, Importance::optional});
+            add.push_back(MakeNode{"/run/host/inaccessible/blk", S_IFBLK, 0, 0, Importance::optional});
+        }
+        add.push_back(MakeFile{"/run/host/container-manager", 0444, plan_.payload.container_service + "\n"});
+        add.push_back(MakeFile{"/run/host/container-uuid", 0444, plan_.uuid.uuid() + "\n"});
+        if (!input_.host.os_release_path.empty()) {
+            add.push_back(MakeFile{"/run/host/os-release", 0444, ""});
+        }
+        add.push_back(MakeDirectory{"/run/host/incoming", 0600});
+        if (!plan_.credentials.empty()) {
+            add.push_back(MakeDirectory{kCredentialsPath, 0755});
+        }
+
+        // Separate, so that the notification socket can be bound between the two.
+        auto& seal = begin(kStageSealHostDirectory);
+        seal.push_back(BindInside{"/run/host", "/run/host", kSealed});
+        if (!input_.host.os_release_path.empty()) {
+            seal.push_back(BindFromHost{.source = input_.host.os_release_path,
+                                        .target = "/run/host/os-release",
+                                        .attributes = kSealed,
+                                        .importance = Importance::optional});
+        }
+        if (!input_.host.propagate_directory.empty()) {
+            seal.push_back(BindFromHost{.source = input_.host.propagate_directory,
+                                        .target = "/run/host/incoming",
+                                        .attributes = kReadOnly,
+                                        .importance = Importance::optional,
+                                        .receive_mounts = true});
+        }
+    }
+
+    void masks() {
+        auto& add = begin(kStageMasks);
+        if (api_vfs() == ApiVfsWritable::yes) {
+            return;
+        }
+        add.push_back(BindInside{"/proc/sys", "/proc/sys", kSealed});
+        if (api_vfs() == ApiVfsWritable::network) {
+            add.push_back(BindInside{.source = "/proc/sys/net",
+                                     .target = "/proc/sys/net",
+                                     .attributes = kSealed & ~kReadOnly,
+                                     .cleared = kReadOnly});
+        }
+        for (const char* path : kReadOnlyProc) {
+            add.push_back(BindInside{
+                .source = path, .target = path, .attributes = kSealed, .importance = Importance::if_present});
+        }
+        for (const char* path : kMasked) {
+            add.push_back(BindInside{.source = kMaskNode,
+                                     .target = path,
+                                     .attributes = kSealed,
+                                     .importance = Importance::if_present,
+                                     .mask = true});
+        }
+    }
+
+    void control_groups() {
+        auto& add = begin(kStageControlGroups);
+        switch (plan_.container_cgroups) {
+        case CgroupLayout::none:
+            return;
+        case CgroupLayout::unified:
+            add.push_back(MountFileSystem{"cgroup2", "/sys/fs/cgroup", {}, kNoSuid | kNoDev | kNoExec});
+            return;
+        case CgroupLayout::legacy:
+        case CgroupLayout::hybrid:
+            legacy_control_groups(add);
+            return;
+        }
+    }
+
+    // v1: a tmpfs with one mount per hierarchy, all read-only but the one that systemd keeps its units in.
+    void legacy_control_groups(std::vector<Operation>& add) const {
+        add.push_back(MountFileSystem{"tmpfs", "/sys/fs/cgroup", tmpfs_options("0755", "4m", "1k"),
+                                      kNoSuid | kNoDev | kNoExec | kStrictAtime});
+        for (const std::string& hierarchy : input_.host.legacy_controllers) {
+            const std::string target = "/sys/fs/cgroup/" + hierarchy;
+            const bool named = hierarchy == "systemd";
+            std::vector<MountOption> options;
+            if (named) {
+                options = {{"none", ""}, {"name", "systemd"}};
+            } else {
+                for (const std::string_view controller : split_any(hierarchy, ",")) {
+                    options.push_back({std::string(controller), ""});
+                }
+            }
+            add.push_back(MakeDirectory{target, 0755});
+            add.push_back(MountFileSystem{"cgroup", target, std::move(options),
+                                          (named ? 0 : kReadOnly) | kNoSuid | kNoDev | kNoExec, Importance::optional});
+        }
+    }
+
+    Plan& plan_;
+    const MountTableInput& input_;
+};
+
+} // namespace
+
+void plan_mounts(Plan& plan, const MountTableInput& input) { MountTable(plan, input).build(); }
+
+} // namespace nspawn

@@ -1,0 +1,30 @@
+// mount_table.hpp — the container's mounts, nodes and files, in the order in which they are made (spec C.2).
+//
+// Fills Plan::groups; pure. Paths and flags stand in one table each, so that the manual, --dry-run and the read-back
+// after mounting speak of the same thing.
+#pragma once
+
+#include "plan/plan.hpp"
+
+namespace nspawn {
+
+inline constexpr const char* kNotifySocketPath = "/run/host/notify";
+inline constexpr const char* kCredentialsPath = "/run/host/credentials";
+inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
+
+// Names of the groups, in order; also stage names.
+inline constexpr const char* kStageApiFileSystems = "mount API file systems";
+inline constexpr const char* kStageDevices = "make device nodes";
+inline constexpr const char* kStageHostDirectory = "make /run/host";
+inline constexpr const char* kStageSealHostDirectory = "seal /run/host";
+inline constexpr const char* kStageMasks = "mask kernel interfaces";
+inline constexpr const char* kStageControlGroups = "mount control groups";
+
+struct MountTableInput {
+    const Config& config;
+    const EnvironmentSwitches& switches;
+    const HostFacts& host;
+};
+void plan_mounts(Plan& plan, const MountTableInput& input);
+
+} // namespace nspawn

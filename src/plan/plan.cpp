@@ -1,0 +1,219 @@
+#include "plan/plan.hpp"
+
+#include "base/path.hpp"
+#include "plan/mount_table.hpp"
+
+#include <algorithm>
+
+#include <linux/sched.h>
+
+namespace nspawn {
+
+namespace {
+
+uint64_t wanted_namespaces(const EnvironmentSwitches& switches, const HostFacts& host) {
+    uint64_t namespaces = CLONE_NEWNS;
+    if (!switches.share_ipc) {
+        namespaces |= CLONE_NEWIPC;
+    }
+    if (!switches.share_pid) {
+        namespaces |= CLONE_NEWPID;
+    }
+    if (!switches.share_uts) {
+        namespaces |= CLONE_NEWUTS;
+    }
+    if (switches.use_cgroup_namespace && host.cgroup_namespaces) {
+        namespaces |= CLONE_NEWCGROUP;
+    }
+    return namespaces;
+}
+
+// The oldest systemd that can live on a pure v2 tree, and on the hybrid one (spec C.4).
+constexpr unsigned kFirstUnifiedSystemd = 230;
+constexpr unsigned kFirstHybridSystemd = 233;
+
+CgroupLayout container_cgroup_mode(const EnvironmentSwitches& switches, const HostFacts& host,
+                                   const ImageFacts& image) {
+    if (host.cgroups == CgroupLayout::none || host.cgroups == CgroupLayout::legacy) {
+        return host.cgroups;
+    }
+    const bool has_legacy = host.cgroups == CgroupLayout::hybrid;
+    if (switches.unified_hierarchy) {
+        return *switches.unified_hierarchy || !has_legacy ? CgroupLayout::unified : CgroupLayout::legacy;
+    }
+    if (has_legacy && image.systemd_version && *image.systemd_version < kFirstHybridSystemd) {
+        return *image.systemd_version < kFirstUnifiedSystemd ? CgroupLayout::legacy : CgroupLayout::unified;
+    }
+    return CgroupLayout::unified;
+}
+
+RootKind root_kind(Volatile mode) {
+    switch (mode) {
+    case Volatile::no:
+        return RootKind::tree;
+    case Volatile::yes:
+        return RootKind::volatile_usr;
+    case Volatile::state:
+        return RootKind::volatile_state;
+    case Volatile::overlay:
+        return RootKind::volatile_overlay;
+    }
+    return RootKind::tree;
+}
+
+CapabilityPlan plan_capabilities(const Config& config, const HostFacts& host) {
+    CapabilityPlan plan;
+    const CapabilityMask wanted = (kDefaultRetainedCapabilities | config.capability) & ~config.drop_capability;
+    plan.missing = wanted & ~host.capabilities;
+    plan.bounding = wanted & host.capabilities;
+    plan.ambient = config.ambient_capability & plan.bounding;
+    return plan;
+}
+
+std::optional<FilterPolicy> plan_filter(const Config& config, const EnvironmentSwitches& switches,
+                                        const HostFacts& host, const CapabilityPlan& capabilities,
+                                        ConsoleMode console) {
+    if (!switches.seccomp || !host.seccomp) {
+        return std::nullopt;
+    }
+    FilterPolicy policy;
+    policy.retained = capabilities.bounding;
+    policy.allow = config.system_call_filter.allow;
+    policy.deny = config.system_call_filter.deny;
+    policy.suppress_sync = config.suppress_sync;
+    // With a pty of its own the payload can only type into itself; with our stdio it could type into the caller's
+    // shell.
+    policy.forbid_terminal_injection = console == ConsoleMode::pipe && host.stdio_has_terminal;
+    return policy;
+}
+
+void plan_environment(Plan& plan, const Config& config, const HostFacts& host) {
+    auto& before = plan.environment_before_user;
+    before.emplace_back("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    before.emplace_back("container", plan.payload.container_service);
+    if (!host.term.empty()) {
+        before.emplace_back("TERM", host.term);
+    }
+    if (!host.colorterm.empty()) {
+        before.emplace_back("COLORTERM", host.colorterm);
+    }
+    if (!host.no_color.empty()) {
+        before.emplace_back("NO_COLOR", host.no_color);
+    }
+    auto& after = plan.environment_after_user;
+    after.emplace_back("container_uuid", plan.uuid.uuid());
+    if (plan.listen_fds > 0) {
+        after.emplace_back("LISTEN_FDS", std::to_string(plan.listen_fds));
+        after.emplace_back("LISTEN_PID", plan.payload.mode == StartMode::pid2 ? "2" : "1");
+    }
+    after.emplace_back("NOTIFY_SOCKET", kNotifySocketPath);
+    if (!plan.credentials.empty()) {
+        after.emplace_back("CREDENTIALS_DIRECTORY", kCredentialsPath);
+    }
+    if (plan.payload.mode != StartMode::boot) {
+        after.emplace_back("LANG", "C.UTF-8");
+    }
+    after.insert(after.end(), host.container_host.begin(), host.container_host.end());
+    plan.environment_changes = config.environment;
+}
+
+void plan_payload(Plan& plan, const Config& config, const EnvironmentSwitches& switches, const ImageFacts& image) {
+    plan.payload.mode = config.start_mode;
+    plan.payload.words = config.words;
+    plan.payload.working_directory = config.working_directory;
+    plan.payload.container_service = switches.container_service;
+    if (config.user.empty() || image.user) {
+        plan.payload.user.record = image.user ? *image.user : root_user();
+    } else {
+        plan.payload.user.name = config.user;
+    }
+    plan.kill_signal = config.kill_signal;
+    if (config.personality) {
+        plan.personality = find_personality(*config.personality);
+    } else if (image.init_is_32bit) {
+        plan.personality = personality_of_elf32();
+    }
+}
+
+void plan_notices(Plan& plan) {
+    if (plan.capabilities.missing != 0) {
+        plan.notices.push_back("not available here and left out: " + format_capabilities(plan.capabilities.missing));
+    }
+    if (!plan.filter) {
+        plan.notices.emplace_back("running without a system call filter");
+    }
+}
+
+} // namespace
+
+UserRecord root_user() {
+    UserRecord user;
+    user.name = "root";
+    user.home = "/root";
+    return user;
+}
+
+Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const HostFacts& host,
+               const ImageFacts& image) {
+    Plan plan;
+    plan.machine = image.machine;
+    plan.hostname = config.hostname.empty() ? image.machine : config.hostname;
+    plan.tree = image.path;
+    plan.uuid = image.machine_id ? *image.machine_id : config.uuid ? *config.uuid : Id128::random();
+
+    plan.namespaces = wanted_namespaces(switches, host);
+    plan.root = root_kind(config.volatile_mode);
+    plan.read_only = config.read_only || plan.root != RootKind::tree;
+    plan.container_cgroups = container_cgroup_mode(switches, host, image);
+    plan.console = config.console.value_or(ConsoleMode::read_only);
+    plan.listen_fds = host.listen_fds;
+    plan.credentials = config.credentials;
+    plan.no_new_privileges = config.no_new_privileges;
+    plan.credentials_world_readable =
+        config.no_new_privileges && !config.user.empty() && config.start_mode == StartMode::pid1;
+
+    plan_payload(plan, config, switches, image);
+    plan_environment(plan, config, host);
+    plan.capabilities = plan_capabilities(config, host);
+    plan.filter = plan_filter(config, switches, host, plan.capabilities, plan.console);
+    for (size_t resource = 0; resource < plan.limits.size(); ++resource) {
+        plan.limits[resource] = config.limits[resource].value_or(host.default_limits[resource]);
+    }
+    plan.oom_score_adjust = config.oom_score_adjust;
+    plan.cpu_affinity = config.cpu_affinity;
+    plan.selinux_context = config.selinux_context;
+    plan.notify_ready = config.notify_ready;
+    plan.keep_unit = config.keep_unit;
+    plan.quiet = config.quiet;
+
+    plan_mounts(plan, {config, switches, host});
+    plan_notices(plan);
+    return plan;
+}
+
+std::vector<std::string> payload_environment(const Plan& plan, const UserRecord& user) {
+    std::vector<std::pair<std::string, std::string>> variables = plan.environment_before_user;
+    variables.emplace_back("HOME", user.home);
+    variables.emplace_back("USER", user.name);
+    variables.emplace_back("LOGNAME", user.name);
+    variables.insert(variables.end(), plan.environment_after_user.begin(), plan.environment_after_user.end());
+    for (const EnvironmentEntry& change : plan.environment_changes) {
+        const auto same_name = [&](const auto& variable) { return variable.first == change.name; };
+        const auto existing = std::find_if(variables.begin(), variables.end(), same_name);
+        if (!change.value) {
+            std::erase_if(variables, same_name);
+        } else if (existing != variables.end()) {
+            existing->second = *change.value;
+        } else {
+            variables.emplace_back(change.name, *change.value);
+        }
+    }
+    std::vector<std::string> environment;
+    environment.reserve(variables.size());
+    for (const auto& [name, value] : variables) {
+        environment.push_back(name + "=" + value);
+    }
+    return environment;
+}
+
+} // namespace nspawn

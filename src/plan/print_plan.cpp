@@ -1,0 +1,347 @@
+#include "plan/print_plan.hpp"
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "linux/capability.hpp"
+
+#include <fmt/format.h>
+
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <sys/stat.h>
+
+namespace nspawn {
+
+namespace {
+
+// One operation in words that fit both forms of output.
+struct Described {
+    std::string action;
+    std::string target;
+    std::string source;
+    std::vector<std::string> options;
+    std::vector<std::string> flags;
+};
+
+constexpr struct {
+    uint64_t attribute;
+    const char* name;
+} kAttributeNames[] = {{MOUNT_ATTR_RDONLY, "ro"},
+                       {MOUNT_ATTR_NOSUID, "nosuid"},
+                       {MOUNT_ATTR_NODEV, "nodev"},
+                       {MOUNT_ATTR_NOEXEC, "noexec"},
+                       {MOUNT_ATTR_STRICTATIME, "strictatime"}};
+
+std::vector<std::string> attribute_names(uint64_t attributes) {
+    std::vector<std::string> names;
+    for (const auto& known : kAttributeNames) {
+        if ((attributes & known.attribute) != 0) {
+            names.emplace_back(known.name);
+        }
+    }
+    return names;
+}
+
+std::vector<std::string> option_texts(const std::vector<MountOption>& options) {
+    std::vector<std::string> texts;
+    for (const MountOption& option : options) {
+        texts.push_back(option.value.empty() ? option.name : option.name + "=" + option.value);
+    }
+    return texts;
+}
+
+Described describe(const MountFileSystem& what) {
+    return {"mount", what.target, what.type, option_texts(what.options), attribute_names(what.attributes)};
+}
+Described describe(const BindInside& what) {
+    return {what.mask ? "mask" : "bind", what.target, what.source, {}, attribute_names(what.attributes)};
+}
+Described describe(const BindFromHost& what) {
+    return {"bind from host", what.target, what.source, {}, attribute_names(what.attributes)};
+}
+Described describe(const MakeDirectory& what) {
+    return {"directory", what.path, "", {fmt::format("mode={:04o}", what.mode)}, {}};
+}
+Described describe(const MakeFile& what) {
+    return {"file", what.path, "", {fmt::format("mode={:04o}", what.mode)}, {}};
+}
+Described describe(const MakeSymlink& what) { return {"symlink", what.path, what.target, {}, {}}; }
+Described describe(const MakeNode& what) {
+    std::vector<std::string> options = {fmt::format("mode={:04o}", what.mode & ~static_cast<mode_t>(S_IFMT))};
+    if (S_ISCHR(what.mode) || S_ISBLK(what.mode)) {
+        options.push_back(fmt::format("device={}{}:{}", S_ISCHR(what.mode) ? "c" : "b", what.major, what.minor));
+    }
+    return {"node", what.path, "", std::move(options), {}};
+}
+
+Described describe_operation(const Operation& operation) {
+    return std::visit([](const auto& what) { return describe(what); }, operation);
+}
+
+constexpr struct {
+    uint64_t flag;
+    const char* name;
+} kNamespaceNames[] = {{CLONE_NEWNS, "mount"}, {CLONE_NEWPID, "pid"},       {CLONE_NEWIPC, "ipc"},
+                       {CLONE_NEWUTS, "uts"},  {CLONE_NEWCGROUP, "cgroup"}, {CLONE_NEWNET, "network"},
+                       {CLONE_NEWUSER, "user"}};
+
+std::vector<std::string> namespace_names(uint64_t namespaces) {
+    std::vector<std::string> names;
+    for (const auto& known : kNamespaceNames) {
+        if ((namespaces & known.flag) != 0) {
+            names.emplace_back(known.name);
+        }
+    }
+    return names;
+}
+
+const char* root_text(const Plan& plan) {
+    switch (plan.root) {
+    case RootKind::tree:
+        return plan.read_only ? "the tree, read-only" : "the tree";
+    case RootKind::volatile_usr:
+        return "a tmpfs with the tree's /usr, read-only";
+    case RootKind::volatile_state:
+        return "the tree, read-only, with a tmpfs on /var";
+    case RootKind::volatile_overlay:
+        return "a tmpfs layer over the tree";
+    }
+    return "";
+}
+
+const char* console_text(ConsoleMode mode) {
+    switch (mode) {
+    case ConsoleMode::interactive:
+        return "interactive";
+    case ConsoleMode::read_only:
+        return "read-only";
+    case ConsoleMode::passive:
+        return "passive";
+    case ConsoleMode::pipe:
+        return "pipe";
+    }
+    return "";
+}
+
+const char* mode_text(StartMode mode) {
+    switch (mode) {
+    case StartMode::pid1:
+        return "as process 1";
+    case StartMode::pid2:
+        return "as process 2, under a stub init";
+    case StartMode::boot:
+        return "boot: the tree's init as process 1";
+    }
+    return "";
+}
+
+std::vector<std::string> payload_words(const Plan& plan) {
+    std::vector<std::string> words = plan.payload.words;
+    if (plan.payload.mode == StartMode::boot) {
+        words.insert(words.begin(), "(init)");
+    } else if (words.empty()) {
+        words.emplace_back("(shell)");
+    }
+    return words;
+}
+
+std::string user_text(const Plan& plan) {
+    const PayloadUser& user = plan.payload.user;
+    return user.record ? fmt::format("{} (uid {}, gid {})", user.record->name, user.record->uid, user.record->gid)
+                       : fmt::format("{} (to be looked up inside)", user.name);
+}
+
+std::vector<std::string> environment_lines(const Plan& plan) {
+    return payload_environment(plan, plan.payload.user.record.value_or(root_user()));
+}
+
+std::string join_words(const std::vector<std::string>& words, const char* separator = " ") {
+    return fmt::format("{}", fmt::join(words, separator));
+}
+
+void add_section(std::string& out, std::string_view title) { out += fmt::format("\n{}\n", title); }
+
+void add_line(std::string& out, std::string_view key, std::string_view value) {
+    out += fmt::format("  {:<20} {}\n", key, printable(value));
+}
+
+void add_operations(std::string& out, const Plan& plan) {
+    for (const OperationGroup& group : plan.groups) {
+        add_section(out, group.stage);
+        for (const Operation& operation : group.operations) {
+            const Described what = describe_operation(operation);
+            std::vector<std::string> details = what.flags;
+            details.insert(details.end(), what.options.begin(), what.options.end());
+            out += printable(fmt::format("  {:<15} {:<34} {}{}{}", what.action, what.target, what.source,
+                                         what.source.empty() || details.empty() ? "" : "  ", join_words(details, ",")));
+            while (out.ends_with(' ')) {
+                out.pop_back();
+            }
+            out += '\n';
+        }
+    }
+}
+
+void add_stages(std::string& out, std::string_view title, const std::vector<const char*>& names) {
+    add_section(out, title);
+    for (const char* name : names) {
+        out += fmt::format("  {}\n", name);
+    }
+}
+
+void add_filter(std::string& out, const Plan& plan) {
+    if (!plan.filter) {
+        add_line(out, "system call filter", "none");
+        return;
+    }
+    const FilterSummary summary = describe_filter(*plan.filter);
+    add_line(out, "system call filter", fmt::format("{} instructions", summary.instructions));
+    for (const FilterSummary::Architecture& architecture : summary.architectures) {
+        add_line(out, "",
+                 fmt::format("{}: {} calls allowed, {} refused", architecture.name, architecture.allowed,
+                             architecture.refused));
+    }
+}
+
+} // namespace
+
+std::string plan_as_text(const Plan& plan, const std::vector<const char*>& supervisor_stages,
+                         const std::vector<const char*>& child_stages) {
+    std::string out = fmt::format("Container {}\n", plan.machine);
+    add_line(out, "tree", plan.tree);
+    add_line(out, "root", root_text(plan));
+    add_line(out, "host name", plan.hostname);
+    add_line(out, "machine id", plan.uuid.plain());
+    add_line(out, "namespaces", join_words(namespace_names(plan.namespaces)));
+    add_line(out, "console", console_text(plan.console));
+    add_operations(out, plan);
+
+    add_section(out, "privileges");
+    add_line(out, "bounding set", format_capabilities(plan.capabilities.bounding));
+    add_line(out, "ambient set", format_capabilities(plan.capabilities.ambient));
+    add_line(out, "not available", format_capabilities(plan.capabilities.missing));
+    add_line(out, "no new privileges", plan.no_new_privileges ? "yes" : "no");
+    add_filter(out, plan);
+
+    add_section(out, "resource limits");
+    for (size_t resource = 0; resource < plan.limits.size(); ++resource) {
+        add_line(out, resource_name(static_cast<int>(resource)), format_resource_limit(plan.limits[resource]));
+    }
+    add_section(out, "environment");
+    for (const std::string& variable : environment_lines(plan)) {
+        out += fmt::format("  {}\n", printable(variable));
+    }
+    add_section(out, "payload");
+    add_line(out, "mode", mode_text(plan.payload.mode));
+    std::vector<std::string> quoted;
+    for (const std::string& word : payload_words(plan)) {
+        quoted.push_back(word.starts_with('(') ? word : shell_quote(word));
+    }
+    add_line(out, "command", join_words(quoted));
+    add_line(out, "user", user_text(plan));
+    add_line(out, "working directory", plan.payload.working_directory);
+    add_stages(out, "stages of the supervisor", supervisor_stages);
+    add_stages(out, "stages of the child", child_stages);
+    return out;
+}
+
+namespace {
+
+Json operation_as_json(const Operation& operation) {
+    const Described what = describe_operation(operation);
+    Json json = Json::object({{"action", what.action}, {"target", what.target}});
+    if (!what.source.empty()) {
+        json.set("source", what.source);
+    }
+    if (!what.options.empty()) {
+        json.set("options", what.options);
+    }
+    if (!what.flags.empty()) {
+        json.set("flags", what.flags);
+    }
+    return json;
+}
+
+std::vector<std::string> capability_list(CapabilityMask mask) {
+    std::vector<std::string> names;
+    for (const std::string_view name : split_any(format_capabilities(mask), " ")) {
+        names.emplace_back(name);
+    }
+    return names;
+}
+
+Json groups_as_json(const Plan& plan) {
+    Json groups = Json::array();
+    for (const OperationGroup& group : plan.groups) {
+        Json operations = Json::array();
+        for (const Operation& operation : group.operations) {
+            operations.add(operation_as_json(operation));
+        }
+        groups.add(Json::object({{"stage", group.stage}, {"operations", operations}}));
+    }
+    return groups;
+}
+
+Json limits_as_json(const Plan& plan) {
+    Json limits = Json::object();
+    for (size_t resource = 0; resource < plan.limits.size(); ++resource) {
+        limits.set(resource_name(static_cast<int>(resource)), format_resource_limit(plan.limits[resource]));
+    }
+    return limits;
+}
+
+Json filter_as_json(const Plan& plan) {
+    if (!plan.filter) {
+        return {};
+    }
+    const FilterSummary summary = describe_filter(*plan.filter);
+    Json architectures = Json::array();
+    for (const FilterSummary::Architecture& architecture : summary.architectures) {
+        architectures.add(Json::object(
+            {{"name", architecture.name}, {"allowed", architecture.allowed}, {"refused", architecture.refused}}));
+    }
+    return Json::object({{"instructions", summary.instructions}, {"architectures", architectures}});
+}
+
+Json stage_list(const std::vector<const char*>& names) {
+    Json list = Json::array();
+    for (const char* name : names) {
+        list.add(name);
+    }
+    return list;
+}
+
+} // namespace
+
+std::string plan_as_json(const Plan& plan, const std::vector<const char*>& supervisor_stages,
+                         const std::vector<const char*>& child_stages) {
+    const Json capabilities = Json::object({{"bounding", capability_list(plan.capabilities.bounding)},
+                                            {"ambient", capability_list(plan.capabilities.ambient)},
+                                            {"not_available", capability_list(plan.capabilities.missing)}});
+    const Json payload = Json::object({{"mode", mode_text(plan.payload.mode)},
+                                       {"command", payload_words(plan)},
+                                       {"user", user_text(plan)},
+                                       {"working_directory", plan.payload.working_directory}});
+    const Json stages =
+        Json::object({{"supervisor", stage_list(supervisor_stages)}, {"child", stage_list(child_stages)}});
+    const Json json = Json::object({
+        {"machine", plan.machine},
+        {"tree", plan.tree},
+        {"root", root_text(plan)},
+        {"hostname", plan.hostname},
+        {"machine_id", plan.uuid.plain()},
+        {"namespaces", namespace_names(plan.namespaces)},
+        {"console", console_text(plan.console)},
+        {"groups", groups_as_json(plan)},
+        {"capabilities", capabilities},
+        {"no_new_privileges", plan.no_new_privileges},
+        {"filter", filter_as_json(plan)},
+        {"limits", limits_as_json(plan)},
+        {"environment", environment_lines(plan)},
+        {"payload", payload},
+        {"stages", stages},
+    });
+    return json.dump() + "\n";
+}
+
+} // namespace nspawn

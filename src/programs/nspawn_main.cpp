@@ -1,0 +1,100 @@
+// nspawn — start one container and stay with it until it ends.
+
+#include "base/log.hpp"
+#include "config/argv.hpp"
+#include "config/help.hpp"
+#include "config/pager.hpp"
+#include "config/resolve.hpp"
+#include "config/settings_file.hpp"
+#include "config/show_config.hpp"
+#include "run/run_machine.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace nspawn {
+namespace {
+
+// A closed standard stream would be filled by the first file we open, which the payload would then write into.
+void fill_closed_streams() {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+            _exit(EXIT_FAILURE); // nobody can be told
+        }
+    }
+}
+
+int answer(const CommandLine& line) {
+    switch (line.request->kind) {
+    case RequestKind::none:
+        break;
+    case RequestKind::help:
+        print_paged(help_text(terminal_width(STDOUT_FILENO)), line.pager);
+        break;
+    case RequestKind::version:
+        print_paged(version_text(), false);
+        break;
+    case RequestKind::list_values:
+        print_paged(fmt::format("{}\n", fmt::join(values_of(*line.request->option), "\n")), false);
+        break;
+    }
+    return EXIT_SUCCESS;
+}
+
+Settings find_settings(const Config& command_line, const RootSelection& selection) {
+    if (command_line.settings == SettingsMode::no) {
+        return {};
+    }
+    const bool privileged = geteuid() == 0;
+    const bool trust_beside = command_line.settings == SettingsMode::trusted;
+    return read_settings(host_settings_places(privileged, selection.settings_directory, trust_beside),
+                         selection.machine, host_specifier_facts(selection.machine));
+}
+
+void warn(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) {
+        log::warning("{}", warning);
+    }
+}
+
+int run(int argc, char** argv) {
+    const CommandLine line = parse_command_line(argc, argv);
+    if (line.request) {
+        return answer(line);
+    }
+    fill_closed_streams();
+    const Caller caller = Caller::of_this_process();
+    const EnvironmentSwitches switches = EnvironmentSwitches::read(caller);
+    const Config command_line = read_command_line(line, caller);
+    const RootSelection selection = select_root(command_line.directory, command_line.machine, command_line.ephemeral);
+    const Settings settings = find_settings(command_line, selection);
+    const Resolved resolved = resolve(line, settings.assignments, caller, switches);
+    warn(switches.warnings);
+    warn(settings.warnings);
+    warn(resolved.warnings);
+    if (resolved.config.show_config) {
+        print_paged(resolved.config.json ? config_as_json(resolved).dump() + "\n" : config_as_text(resolved), false);
+        return EXIT_SUCCESS;
+    }
+    return run_machine(resolved.config, switches, selection);
+}
+
+} // namespace
+} // namespace nspawn
+
+int main(int argc, char** argv) {
+    nspawn::log::read_environment();
+    try {
+        return nspawn::run(argc, argv);
+    } catch (const nspawn::Error& error) {
+        nspawn::log::failure(error);
+        return error.exit_status();
+    } catch (const std::exception& error) {
+        nspawn::log::error("{}", error.what());
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,305 @@
+// Stages of the child that carry out the plan's operations on the tree. The process's root is the container's by now,
+// so an absolute path cannot leave it; only the top-level directories are content of the (hostile) tree, and those are
+// never followed when they are symbolic links.
+
+#include "base/file.hpp"
+#include "image/os_tree_check.hpp"
+#include "plan/mount_table.hpp"
+#include "run/child_state.hpp"
+#include "run/notify_socket.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+namespace nspawn {
+
+namespace {
+
+// A failure that the operation permits is noted or told; any other becomes the stage's error.
+class Outcome {
+public:
+    Outcome(ChildState& state, const Operation& operation) : state_(state), operation_(operation) {}
+
+    // True when `result` is a success.
+    bool accept(const Result<void>& result, Importance importance, std::string_view doing) const {
+        if (result.ok()) {
+            return true;
+        }
+        const bool missing = result.error() == ENOENT;
+        if (importance == Importance::required || (importance == Importance::if_present && !missing)) {
+            result.or_throw(doing);
+        }
+        if (importance == Importance::optional) {
+            state_.warn(fmt::format("{}: {}", doing, error_text(result.error())));
+        }
+        state_.left_out.push_back(&operation_);
+        return false;
+    }
+
+private:
+    ChildState& state_;
+    const Operation& operation_;
+};
+
+// What to say about a top-level directory of the tree that no file system can be mounted on.
+void explain_target(const std::string& target, int code) {
+    struct stat status {};
+    if (lstat(target.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+        throw Error(
+            fmt::format("{} in the tree is {}", target, S_ISLNK(status.st_mode) ? "a symbolic link" : "no directory"),
+            "It has to be a real directory, since a file system is mounted on it.")
+            .with_code(code);
+    }
+}
+
+Result<void> make_missing_directory(const std::string& path) {
+    if (mkdir(path.c_str(), 0755) < 0 && errno != EEXIST) {
+        return last_error("mkdir");
+    }
+    return {};
+}
+
+// The directory at `target` with symbolic links of the tree followed inside the tree; for /tmp, which may be one.
+Result<UniqueFd> open_target(const std::string& target) {
+    Result<UniqueFd> directory = open_in_root(AT_FDCWD, target.c_str(), O_PATH | O_DIRECTORY);
+    if (directory.error() == ENOENT) {
+        if (const Result<void> made = make_missing_directory(target); !made.ok()) {
+            return made.system_error();
+        }
+        return open_in_root(AT_FDCWD, target.c_str(), O_PATH | O_DIRECTORY);
+    }
+    return directory;
+}
+
+bool is_mount_root(int fd) {
+    struct statx status {};
+    return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
+           (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+Result<void> mount_unless_mounted(const MountFileSystem& operation, const MountFd& mount) {
+    Result<UniqueFd> target = open_target(operation.target);
+    if (!target.ok()) {
+        return target.system_error();
+    }
+    if (is_mount_root(target.value().get())) {
+        return {};
+    }
+    return mount.attach_onto(target.value().get());
+}
+
+void perform(ChildState& state, const Operation& operation, const MountFileSystem& what) {
+    const std::string doing = fmt::format("{} on {}", what.type, what.target);
+    const Outcome outcome(state, operation);
+    Result<MountFd> mount = MountFd::create(what.type.c_str(), what.options, what.attributes);
+    if (!mount.ok()) {
+        outcome.accept(mount.system_error(), what.importance, doing);
+        return;
+    }
+    Result<void> attached = what.keep_existing_mount ? mount_unless_mounted(what, mount.value())
+                                                     : mount.value().attach(AT_FDCWD, what.target.c_str());
+    if (attached.error() == ENOENT && make_missing_directory(what.target).ok()) {
+        attached = mount.value().attach(AT_FDCWD, what.target.c_str());
+    }
+    if (!attached.ok() && what.importance == Importance::required) {
+        explain_target(what.target, attached.error());
+    }
+    outcome.accept(attached, what.importance, doing);
+}
+
+void perform(ChildState& state, const Operation& operation, const BindInside& what) {
+    const std::string doing = fmt::format("{} on {}", what.source, what.target);
+    const Outcome outcome(state, operation);
+    Result<MountFd> mount = MountFd::clone_of(AT_FDCWD, what.source.c_str(), Recursive::no);
+    Result<void> done = mount.system_error();
+    if (mount.ok()) {
+        done = mount.value().set_attributes(what.attributes, what.cleared, Propagation::unchanged, Recursive::no);
+    }
+    if (done.ok()) {
+        done = mount.value().attach(AT_FDCWD, what.target.c_str());
+    }
+    outcome.accept(done, what.importance, doing);
+}
+
+void perform(ChildState& state, const Operation& operation, const BindFromHost& what) {
+    const std::string doing = fmt::format("{} of the host on {}", what.source, what.target);
+    const Outcome outcome(state, operation);
+    const auto& mounts = state.input.host_mounts;
+    const auto prepared =
+        std::find_if(mounts.begin(), mounts.end(), [&](const HostMount& mount) { return mount.operation == &what; });
+    if (prepared == mounts.end() || !prepared->mount.valid()) {
+        state.left_out.push_back(&operation);
+        return;
+    }
+    if (what.create_target_file) {
+        const UniqueFd made(open(what.target.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0));
+        if (!made) {
+            outcome.accept(last_error("open"), what.importance, doing);
+            return;
+        }
+    }
+    outcome.accept(prepared->mount.attach(AT_FDCWD, what.target.c_str()), what.importance, doing);
+}
+
+void perform(ChildState&, const Operation&, const MakeDirectory& what) {
+    check(mkdir(what.path.c_str(), what.mode), "mkdir").or_throw(what.path);
+}
+
+void perform(ChildState&, const Operation&, const MakeFile& what) {
+    const UniqueFd file =
+        open_at(AT_FDCWD, what.path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, what.mode).or_throw(what.path);
+    if (!what.content.empty()) {
+        write_all(file.get(), what.content).or_throw(what.path);
+    }
+}
+
+void perform(ChildState&, const Operation&, const MakeSymlink& what) {
+    check(symlink(what.target.c_str(), what.path.c_str()), "symlink").or_throw(what.path);
+}
+
+void perform(ChildState& state, const Operation& operation, const MakeNode& what) {
+    const Result<void> made = check(mknod(what.path.c_str(), what.mode, makedev(what.major, what.minor)), "mknod");
+    Outcome(state, operation).accept(made, what.importance, what.path);
+}
+
+} // namespace
+
+void run_group(ChildState& state, std::string_view stage) {
+    for (const OperationGroup& group : state.plan.groups) {
+        if (group.stage != stage) {
+            continue;
+        }
+        for (const Operation& operation : group.operations) {
+            std::visit([&](const auto& what) { perform(state, operation, what); }, operation);
+        }
+    }
+}
+
+void mount_api_file_systems(ChildState& state) {
+    if (state.input.volatile_usr.valid()) {
+        state.input.volatile_usr.attach(AT_FDCWD, "/usr").or_throw("/usr of the tree");
+        const UniqueFd root = open_at(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY).or_throw("volatile root");
+        make_base_directories(root.get(), TopLevel(root.get()));
+    }
+    if (state.plan.root == RootKind::volatile_state) {
+        const MountFileSystem var{"tmpfs", "/var", state.plan.volatile_options, MOUNT_ATTR_STRICTATIME};
+        const Operation operation = var;
+        perform(state, operation, var);
+    }
+    run_group(state, kStageApiFileSystems);
+}
+
+void make_device_nodes(ChildState& state) {
+    run_group(state, kStageDevices);
+    state.input.devpts.attach(AT_FDCWD, "/dev/pts").or_throw("devpts on /dev/pts");
+    if (state.input.pty_peer >= 0) {
+        const std::string target = fmt::format("pts/{}", state.input.pty_number);
+        check(symlink(target.c_str(), "/dev/console"), "symlink").or_throw("/dev/console");
+    }
+}
+
+void make_host_directory(ChildState& state) {
+    run_group(state, kStageHostDirectory);
+    const UniqueFd directory = open_at(AT_FDCWD, "/run/host", O_PATH | O_DIRECTORY).or_throw("/run/host");
+    bind_notify_socket(state.input.notify_socket, directory.get()).or_throw(kNotifySocketPath);
+}
+
+void place_credentials(ChildState& state) {
+    const Plan& plan = state.plan;
+    if (plan.credentials.empty()) {
+        return;
+    }
+    const bool open = plan.credentials_world_readable;
+    const std::vector<MountOption> options = {{"mode", open ? "0555" : "0500"}};
+    const MountFd mount =
+        MountFd::create("ramfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC).or_throw("ramfs");
+    for (const Credential& credential : plan.credentials) {
+        const UniqueFd file =
+            open_at(mount.get(), credential.id.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, open ? 0444 : 0400)
+                .or_throw(credential.id);
+        write_all(file.get(), credential.content).or_throw(credential.id);
+    }
+    mount.make_file_system_read_only().or_throw(kCredentialsPath);
+    mount.set_attributes(MOUNT_ATTR_RDONLY, 0, Propagation::unchanged, Recursive::no).or_throw(kCredentialsPath);
+    mount.attach(AT_FDCWD, kCredentialsPath).or_throw(kCredentialsPath);
+}
+
+void seal_host_directory(ChildState& state) { run_group(state, kStageSealHostDirectory); }
+
+void mask_kernel_interfaces(ChildState& state) { run_group(state, kStageMasks); }
+
+namespace {
+
+constexpr const char* kBootIdFile = "/proc/sys/kernel/random/boot_id";
+constexpr const char* kKernelLog = "/proc/kmsg";
+
+// Shows the node at `source` at `target`.
+Result<void> show_at(const char* source, const char* target, uint64_t attributes) {
+    const Result<MountFd> mount = MountFd::clone_of(AT_FDCWD, source, Recursive::no);
+    if (!mount.ok()) {
+        return mount.system_error();
+    }
+    if (const Result<void> set = mount.value().set_attributes(attributes, 0, Propagation::unchanged, Recursive::no);
+        !set.ok()) {
+        return set;
+    }
+    return mount.value().attach(AT_FDCWD, target);
+}
+
+// The same, and the node's own name is gone afterwards (a mount of what has no name any more cannot be attached).
+Result<void> bind_and_unlink(const char* source, const char* target, uint64_t attributes) {
+    const Result<void> shown = show_at(source, target, attributes);
+    unlink(source);
+    return shown;
+}
+
+} // namespace
+
+void replace_kernel_files(ChildState& state) {
+    static constexpr const char* kTemporary = "/run/.nspawn-replacement";
+    constexpr uint64_t kAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    {
+        const UniqueFd file =
+            open_at(AT_FDCWD, kTemporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0444).or_throw("");
+        write_all(file.get(), Id128::random().uuid() + "\n").or_throw("");
+    }
+    bind_and_unlink(kTemporary, kBootIdFile, kAttributes | MOUNT_ATTR_RDONLY).or_throw(kBootIdFile);
+
+    // A FIFO whose writing end the supervisor holds: readers wait for ever instead of seeing the host's log or an end.
+    check(mkfifo(kTemporary, 0600), "mkfifo").or_throw(kKernelLog);
+    state.kernel_log = open_at(AT_FDCWD, kTemporary, O_RDWR | O_NONBLOCK | O_NOFOLLOW).or_throw(kKernelLog);
+    const Result<void> replaced = bind_and_unlink(kTemporary, kKernelLog, kAttributes);
+    if (replaced.error() == ENOENT) { // a kernel without printk
+        state.kernel_log.reset();
+        return;
+    }
+    replaced.or_throw(kKernelLog);
+}
+
+void mount_control_groups(ChildState& state) {
+    // Not with the clone: a cgroup namespace is rooted where its maker is, and that must be our own group.
+    if ((state.plan.namespaces & CLONE_NEWCGROUP) != 0) {
+        check(unshare(CLONE_NEWCGROUP), "unshare(CLONE_NEWCGROUP)").or_throw("");
+    }
+    run_group(state, kStageControlGroups);
+    if (!state.input.own_cgroup && state.plan.container_cgroups != CgroupLayout::none) {
+        // These groups belong to whoever started us; they may be looked at.
+        set_mount_attributes(AT_FDCWD, "/sys/fs/cgroup", MOUNT_ATTR_RDONLY, 0, Propagation::unchanged, Recursive::yes)
+            .or_throw("/sys/fs/cgroup");
+    }
+}
+
+void share_mounts(ChildState&) {
+    set_mount_attributes(AT_FDCWD, "/", 0, 0, Propagation::shared, Recursive::yes).or_throw("");
+}
+
+} // namespace nspawn

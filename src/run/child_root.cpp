@@ -1,0 +1,45 @@
+// Stages of the child that exchange the host's file system tree for the container's.
+
+#include "run/child_state.hpp"
+
+#include <csignal>
+
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace nspawn {
+
+void die_with_supervisor(ChildState& state) {
+    state.input.supervisors_end.close();
+    check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)").or_throw("");
+    // The supervisor may have died before the line above; then nobody holds the other end of the socket any more.
+    pollfd supervisor{state.input.supervisor.fd(), POLLRDHUP, 0};
+    if (poll(&supervisor, 1, 0) > 0 && (supervisor.revents & (POLLRDHUP | POLLHUP)) != 0) {
+        _exit(EXIT_FAILURE);
+    }
+    umask(0); // modes in the plan are meant as written; set to 0022 before the payload runs
+}
+
+void detach_from_host(ChildState&) {
+    // Slave, not private: what the host mounts or unmounts later still arrives until the tree is left, and nothing
+    // that is done here ever reaches the host.
+    set_mount_attributes(AT_FDCWD, "/", 0, 0, Propagation::slave, Recursive::yes).or_throw("");
+}
+
+void enter_root(ChildState& state) {
+    // On top of "/" itself: a path that cannot have been exchanged meanwhile, and that every tree can use.
+    state.input.root.attach(AT_FDCWD, "/").or_throw("attaching the container's tree");
+    check(fchdir(state.input.root.get()), "fchdir").or_throw("");
+    pivot_to_working_directory().or_throw("");
+    check(chdir("/"), "chdir").or_throw("");
+}
+
+void leave_host_tree(ChildState&) {
+    // The old root lies on top of the new one since pivot_root(".", "."), pivot_root(2).
+    check(umount2(".", MNT_DETACH), "umount2").or_throw("letting go of the host's tree");
+}
+
+} // namespace nspawn

@@ -1,0 +1,61 @@
+// child_state.hpp — what the stages of the child hand on to each other; private to the child_*.cpp files.
+//
+// Owns only what a later stage needs. Each child_*.cpp file holds the stages of one subject.
+#pragma once
+
+#include "run/child.hpp"
+
+#include <string>
+#include <vector>
+
+namespace nspawn {
+
+struct ChildState {
+    const ChildInput& input;
+    const Plan& plan;
+    UniqueFd kernel_log;                    // of the FIFO behind /proc/kmsg, for the supervisor to hold
+    std::vector<const Operation*> left_out; // operations whose target or source does not exist here
+    UserRecord user;                        // who the payload is, known after look_up_user
+
+    explicit ChildState(const ChildInput& given) : input(given), plan(given.plan) {}
+    // Tells the supervisor; the start goes on.
+    void warn(std::string_view text) const;
+};
+
+// child_root.cpp
+void die_with_supervisor(ChildState& state);
+void detach_from_host(ChildState& state);
+void enter_root(ChildState& state);
+void leave_host_tree(ChildState& state);
+
+// child_mounts.cpp
+void run_group(ChildState& state, std::string_view stage);
+void mount_api_file_systems(ChildState& state);
+void make_device_nodes(ChildState& state);
+void make_host_directory(ChildState& state);
+void place_credentials(ChildState& state);
+void seal_host_directory(ChildState& state);
+void mask_kernel_interfaces(ChildState& state);
+void replace_kernel_files(ChildState& state);
+void mount_control_groups(ChildState& state);
+void share_mounts(ChildState& state);
+
+// verify_mounts.cpp
+void verify_mounts(ChildState& state);
+
+// child_process.cpp
+void start_session(ChildState& state);
+void set_process_attributes(ChildState& state);
+void look_up_user(ChildState& state);
+void wait_for_supervisor(ChildState& state);
+void become_user(ChildState& state);
+void confine(ChildState& state);
+
+// child_exec.cpp
+void execute_payload(ChildState& state);
+
+// Writes one value into a kernel file below /proc, after checking that it really is procfs that answers: a write that
+// lands elsewhere would be reported as done and protect nothing.
+Result<void> write_proc_file(const char* path, std::string_view value);
+
+} // namespace nspawn

@@ -1,0 +1,58 @@
+// handshake.hpp — the whole conversation between the supervisor and the container's child, in one place.
+//
+//   child → supervisor   warning*          something optional failed; the start goes on
+//   child → supervisor   ready [+ fds]     everything is set up; the descriptors the supervisor has to hold
+//   supervisor → child   go                limits, links, registration are in place: run the payload
+//   child → supervisor   end of file       the payload runs (the socket is close-on-exec)
+//   or, at any time:     failed            stage and reason; the child exits
+//                        kill_supervisor   only with NSPAWN_FAULT
+//
+// One SEQPACKET socket, one message per packet, never more than kMaxText bytes of text. Both ends are ours until the
+// payload runs, and the payload never sees the socket.
+#pragma once
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+#include <array>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace nspawn {
+
+enum class MessageKind : uint32_t { warning = 1, ready, go, failed, kill_supervisor };
+
+struct Message {
+    MessageKind kind = MessageKind::warning;
+    int code = 0;     // errno of a failure
+    std::string text; // message
+    std::string hint;
+    std::vector<UniqueFd> fds;
+};
+
+class Handshake {
+public:
+    static constexpr size_t kMaxText = 2048;
+    static constexpr size_t kMaxFds = 4;
+
+    // Two connected ends.
+    static Result<std::pair<Handshake, Handshake>> create();
+
+    [[nodiscard]] Result<void> send(MessageKind kind, int code = 0, std::string_view text = {},
+                                    std::string_view hint = {}, std::span<const int> fds = {}) const;
+    // The next message; nothing at end of file. EPROTO: not of our form. EAGAIN with dont_wait.
+    [[nodiscard]] Result<std::optional<Message>> receive(bool dont_wait = false) const;
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    void close() { fd_.reset(); }
+
+private:
+    explicit Handshake(UniqueFd fd) : fd_(std::move(fd)) {}
+    UniqueFd fd_;
+};
+
+} // namespace nspawn

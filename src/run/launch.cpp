@@ -1,0 +1,183 @@
+#include "run/launch.hpp"
+
+#include "base/log.hpp"
+#include "linux/device_policy.hpp"
+#include "run/child.hpp"
+#include "run/notify_socket.hpp"
+#include "run/prepare_root.hpp"
+#include "run/stage.hpp"
+#include "run/stub_image.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr const char* kStageIncoming = "make the incoming directory";
+constexpr const char* kStageCgroup = "make control groups";
+constexpr const char* kStageDevicePolicy = "set the device policy";
+constexpr const char* kStagePrepare = "prepare mounts";
+constexpr const char* kStageConsole = "open the console";
+constexpr const char* kStageSockets = "make sockets";
+constexpr const char* kStageStart = "start the child";
+
+constexpr const char* kPropagateDirectory = "/run/systemd/nspawn/propagate";
+
+void make_incoming(Launch& launch, const LaunchInput& input) {
+    const std::string& path = input.host.facts.propagate_directory;
+    if (path.empty()) {
+        return;
+    }
+    launch.record.add(ScratchKind::directory, path);
+    launch.incoming = path;
+    if (mkdir(path.c_str(), 0600) == 0 || errno == EEXIST) {
+        return;
+    }
+    std::string parent;
+    for (const char* component : {"/run/systemd", "/run/systemd/nspawn", kPropagateDirectory}) {
+        if (mkdir(component, 0755) < 0 && errno != EEXIST) {
+            throw_system_error(errno, "mkdir", component);
+        }
+    }
+    check(mkdir(path.c_str(), 0600), "mkdir").or_throw(path);
+}
+
+void make_cgroup(Launch& launch, const LaunchInput& input) {
+    const CgroupRequest request{.machine = input.plan.machine,
+                                .keep_unit = input.plan.keep_unit,
+                                .with_named_systemd = input.plan.container_cgroups == CgroupLayout::hybrid ||
+                                                      input.plan.container_cgroups == CgroupLayout::legacy};
+    Cgroup::Outcome outcome = Cgroup::create(input.host.cgroups, request);
+    if (!outcome.missing.empty() && !input.plan.quiet) {
+        log::notice("{}", outcome.missing);
+    }
+    if (outcome.cgroup) {
+        launch.cgroup.emplace(std::move(*outcome.cgroup));
+        for (const std::string& path : launch.cgroup->paths()) {
+            launch.record.add(ScratchKind::cgroup, path);
+        }
+    }
+}
+
+void set_device_policy(Launch& launch, const LaunchInput& input) {
+    const std::string missing = launch.cgroup ? enforce_device_policy(*launch.cgroup, default_device_rules())
+                                              : "no control group for the container";
+    if (!missing.empty() && has_capability(input.plan.capabilities.bounding, CAP_MKNOD) && !input.plan.quiet) {
+        log::notice("device nodes are not confined ({}); the payload has CAP_MKNOD and can make and use any", missing);
+    }
+}
+
+uint64_t clone_flags(const Plan& plan) {
+    // The cgroup namespace is made by the child, which is in its own group only then.
+    return plan.namespaces & ~static_cast<uint64_t>(CLONE_NEWCGROUP);
+}
+
+Pidfd start_child(const Launch& launch, const ChildInput& child_input) {
+    const int cgroup = launch.cgroup ? launch.cgroup->descriptor() : -1;
+    Result<Pidfd> leader = clone_process({.flags = clone_flags(child_input.plan), .cgroup = cgroup});
+    if (leader.ok() && !leader.value().valid()) {
+        run_child(child_input);
+    }
+    if (leader.error() == EPERM) {
+        throw Error(fmt::format("clone3: {}", error_text(EPERM)),
+                    "New namespaces are not allowed here: run as root, and inside another container give that one "
+                    "CAP_SYS_ADMIN and a system call filter that allows clone3, mount and pivot_root.");
+    }
+    return std::move(leader).or_throw("");
+}
+
+void finish_start(Launch& launch) {
+    if (launch.cgroup && launch.cgroup->needs_add()) {
+        launch.cgroup->add_process(launch.leader.pid()).or_throw("moving the payload into its control groups");
+    }
+    launch.handshake->send(MessageKind::go).or_throw("");
+}
+
+} // namespace
+
+Launch::~Launch() {
+    if (leader.valid()) {
+        (void)leader.send_signal(SIGKILL); // has ended already on every regular way
+        (void)leader.wait();
+    }
+    if (cgroup && !cgroup->remove().ok()) {
+        record.keep();
+    }
+    if (!incoming.empty() && rmdir(incoming.c_str()) < 0 && errno != ENOENT) {
+        record.keep();
+    }
+}
+
+std::string propagate_path(const std::string& machine) { return fmt::format("{}/{}", kPropagateDirectory, machine); }
+
+Launch launch(const LaunchInput& input) {
+    Launch launch;
+    Timeline& timeline = input.timeline;
+    in_stage(timeline, kStageIncoming, [&] { make_incoming(launch, input); });
+    in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
+    in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input); });
+    const PreparedMounts mounts =
+        in_stage(timeline, kStagePrepare, [&] { return prepare_mounts(input.plan, input.tree); });
+
+    Pty pty;
+    in_stage(timeline, kStageConsole, [&] {
+        if (input.plan.console != ConsoleMode::pipe) {
+            pty = open_pty(mounts.devpts.get()).or_throw("");
+        }
+    });
+
+    std::optional<Handshake> child_end;
+    UniqueFd stub_init;
+    UniqueFd exec_failure;
+    in_stage(timeline, kStageSockets, [&] {
+        auto ends = Handshake::create().or_throw("");
+        launch.handshake.emplace(std::move(ends.first));
+        child_end.emplace(std::move(ends.second));
+        launch.notify_socket = make_notify_socket().or_throw("");
+        if (input.plan.payload.mode == StartMode::pid2) {
+            stub_init = make_stub_image().or_throw("stub init");
+            std::array<int, 2> pipe_ends{-1, -1};
+            check(pipe2(pipe_ends.data(), O_CLOEXEC), "pipe2").or_throw("");
+            launch.exec_failure.reset(pipe_ends[0]);
+            exec_failure.reset(pipe_ends[1]);
+        }
+    });
+
+    in_stage(timeline, kStageStart, [&] {
+        launch.leader = start_child(launch, ChildInput{.plan = input.plan,
+                                                       .supervisor = *child_end,
+                                                       .supervisors_end = *launch.handshake,
+                                                       .timeline = timeline,
+                                                       .root = mounts.root,
+                                                       .volatile_usr = mounts.volatile_usr,
+                                                       .host_mounts = mounts.host,
+                                                       .devpts = mounts.devpts,
+                                                       .pty_peer = pty.slave.get(),
+                                                       .pty_number = pty.number,
+                                                       .notify_socket = launch.notify_socket.get(),
+                                                       .stub_init = stub_init.get(),
+                                                       .exec_failure = exec_failure.get(),
+                                                       .ignored_signals = input.host.ignored_signals,
+                                                       .own_cgroup = launch.cgroup.has_value(),
+                                                       .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
+        finish_start(launch);
+    });
+    launch.pty_master = std::move(pty.master);
+    return launch;
+}
+
+std::vector<const char*> supervisor_stage_names() {
+    return {kStageIncoming, kStageCgroup, kStageDevicePolicy, kStagePrepare, kStageConsole, kStageSockets, kStageStart};
+}
+
+} // namespace nspawn

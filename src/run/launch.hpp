@@ -1,0 +1,56 @@
+// launch.hpp — one start of the container: from the plan to a running payload.
+//
+// Prepares everything that needs the host's namespaces, makes the child in one clone3(2) and gives it the word to go.
+// Owns what exists once per start (control group, sockets, pseudo terminal); a reboot inside the container makes a new
+// one of the same plan. Never waits for the payload: that is supervise().
+#pragma once
+
+#include "image/root_tree.hpp"
+#include "image/scratch_record.hpp"
+#include "linux/cgroup.hpp"
+#include "linux/process.hpp"
+#include "linux/pty.hpp"
+#include "plan/plan.hpp"
+#include "run/handshake.hpp"
+#include "run/probe_host.hpp"
+#include "run/timeline.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nspawn {
+
+struct Launch {
+    ScratchRecord record; // declared first: dropped after everything it lists is gone
+    std::string incoming; // directory shown as /run/host/incoming; empty: none
+    std::optional<Cgroup> cgroup;
+    UniqueFd notify_socket;
+    UniqueFd pty_master;   // invalid in pipe mode
+    UniqueFd exec_failure; // reading end, with --as-pid2
+    std::optional<Handshake> handshake;
+    Pidfd leader; // last: killed and reaped before the rest goes
+
+    Launch() = default;
+    Launch(Launch&&) = default;
+    Launch& operator=(Launch&&) = delete;
+    ~Launch();
+};
+
+struct LaunchInput {
+    const Plan& plan;
+    const HostProbe& host;
+    const RootTree& tree;
+    Timeline& timeline;
+};
+
+// Everything up to and including the clone; the child sets itself up from here on and then waits for "go".
+Launch launch(const LaunchInput& input);
+
+// Names of the supervisor's stages, in order.
+std::vector<const char*> supervisor_stage_names();
+
+// The directory that the container sees as /run/host/incoming.
+std::string propagate_path(const std::string& machine);
+
+} // namespace nspawn

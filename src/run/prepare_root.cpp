@@ -1,0 +1,92 @@
+#include "run/prepare_root.hpp"
+
+#include "base/file.hpp"
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace nspawn {
+
+namespace {
+
+// The tree as a detached mount of its own; read-only where the plan says so, in every submount.
+MountFd mount_of(const RootTree& tree, bool read_only) {
+    MountFd mount = tree.is_detached_mount() ? MountFd(duplicate(tree.fd()).or_throw(tree.path()))
+                                             : MountFd::clone_of(tree.fd(), "", Recursive::yes).or_throw(tree.path());
+    mount.set_attributes(read_only ? MOUNT_ATTR_RDONLY : 0, 0, Propagation::private_, Recursive::yes)
+        .or_throw(tree.path());
+    return mount;
+}
+
+// --volatile=yes finds everything below /usr, so the tree's /bin must not hold anything of its own.
+void require_merged_usr(const RootTree& tree) {
+    struct stat status {};
+    if (fstatat(tree.fd(), "bin", &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(status.st_mode)) {
+        throw Error(
+            fmt::format("--volatile=yes needs a tree with a merged /usr, but {}/bin is no symbolic link", tree.path()),
+            "Use --volatile=overlay, which works with every tree.");
+    }
+}
+
+void make_volatile_root(PreparedMounts& mounts, const Plan& plan, const RootTree& tree) {
+    require_merged_usr(tree);
+    const UniqueFd usr =
+        open_in_root(tree.fd(), "usr", O_PATH | O_DIRECTORY).or_throw(fmt::format("{}/usr", tree.path()));
+    mounts.volatile_usr = MountFd::clone_of(usr.get(), "", Recursive::yes).or_throw("/usr of the tree");
+    mounts.volatile_usr.set_attributes(MOUNT_ATTR_RDONLY, 0, Propagation::private_, Recursive::yes)
+        .or_throw("/usr of the tree");
+
+    mounts.root = MountFd::create("tmpfs", plan.volatile_options, MOUNT_ATTR_STRICTATIME).or_throw("volatile root");
+    check(mkdirat(mounts.root.get(), "usr", 0755), "mkdirat").or_throw("volatile root");
+}
+
+HostMount prepare_host_mount(const BindFromHost& operation) {
+    HostMount prepared{&operation, {}};
+    // os-release is a symbolic link on most hosts; the host's own files are trusted to point where they mean to.
+    Result<UniqueFd> source = open_at(AT_FDCWD, operation.source.c_str(), O_PATH);
+    if (source.error() == ENOENT && operation.importance != Importance::required) {
+        return prepared;
+    }
+    const UniqueFd held = std::move(source).or_throw(operation.source);
+    prepared.mount = MountFd::clone_of(held.get(), "", Recursive::no).or_throw(operation.source);
+    prepared.mount
+        .set_attributes(operation.attributes, 0, operation.receive_mounts ? Propagation::slave : Propagation::private_,
+                        Recursive::no)
+        .or_throw(operation.source);
+    return prepared;
+}
+
+} // namespace
+
+PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
+    PreparedMounts mounts;
+    switch (plan.root) {
+    case RootKind::tree:
+    case RootKind::volatile_state:
+        mounts.root = mount_of(tree, plan.read_only);
+        break;
+    case RootKind::volatile_usr:
+        make_volatile_root(mounts, plan, tree);
+        break;
+    case RootKind::volatile_overlay:
+        mounts.overlay.emplace(OverlayLayer::create_in_memory(tree.fd()).or_throw("overlay for --volatile=overlay"));
+        mounts.root = MountFd(duplicate(mounts.overlay->mount().get()).or_throw("overlay for --volatile=overlay"));
+        break;
+    }
+    mounts.devpts =
+        MountFd::create("devpts", plan.devpts_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC).or_throw("devpts");
+    for (const OperationGroup& group : plan.groups) {
+        for (const Operation& operation : group.operations) {
+            if (const auto* bind = std::get_if<BindFromHost>(&operation)) {
+                mounts.host.push_back(prepare_host_mount(*bind));
+            }
+        }
+    }
+    return mounts;
+}
+
+} // namespace nspawn

@@ -1,0 +1,27 @@
+// prepare_root.hpp — the detached mounts a start needs, made while the host's tree is still at hand.
+//
+// Owns them until the child has attached its copies; dropping them unmounts. Nothing here can be seen from the host.
+#pragma once
+
+#include "image/overlay_layer.hpp"
+#include "image/root_tree.hpp"
+#include "linux/mount_fd.hpp"
+#include "plan/plan.hpp"
+#include "run/child.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace nspawn {
+
+struct PreparedMounts {
+    MountFd root;                        // becomes "/"
+    std::optional<OverlayLayer> overlay; // behind `root` for --volatile=overlay
+    MountFd volatile_usr;                // for --volatile=yes
+    MountFd devpts;
+    std::vector<HostMount> host; // one for each BindFromHost of the plan
+};
+
+PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree);
+
+} // namespace nspawn

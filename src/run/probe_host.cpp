@@ -1,0 +1,149 @@
+#include "run/probe_host.hpp"
+
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "image/os_release.hpp"
+#include "linux/seccomp_filter.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace nspawn {
+
+namespace {
+
+struct WantedDevice {
+    const char* path;
+    bool required;
+};
+// spec C.2. /dev/fuse only when it can be opened: the node alone would make programs try.
+constexpr WantedDevice kDevices[] = {
+    {"/dev/null", true},    {"/dev/zero", true}, {"/dev/full", true},     {"/dev/random", true},
+    {"/dev/urandom", true}, {"/dev/tty", true},  {"/dev/net/tun", false}, {"/dev/fuse", false},
+};
+constexpr size_t kDevicePrefix = std::string_view("/dev/").size();
+constexpr size_t kSmallFile = 64 * 1024;
+
+void probe_devices(HostFacts& facts) {
+    for (const WantedDevice& wanted : kDevices) {
+        struct stat status {};
+        if (stat(wanted.path, &status) < 0 || !S_ISCHR(status.st_mode)) {
+            continue;
+        }
+        if (std::string_view(wanted.path) == "/dev/fuse" &&
+            !open_at(AT_FDCWD, wanted.path, O_RDWR | O_NONBLOCK | O_NOCTTY).ok()) {
+            continue;
+        }
+        facts.devices.push_back({wanted.path + kDevicePrefix, status.st_mode, major(status.st_rdev),
+                                 minor(status.st_rdev), wanted.required});
+    }
+}
+
+void probe_os_release(HostFacts& facts) {
+    for (const char* path : {"/etc/os-release", "/usr/lib/os-release"}) {
+        const Result<std::string> text = read_file(AT_FDCWD, path, kSmallFile);
+        if (text.ok()) {
+            facts.os_release_path = path;
+            for (auto& [name, value] : host_os_release_fields(text.value())) {
+                facts.container_host.emplace_back("container_host_" + lower_case(name), std::move(value));
+            }
+            return;
+        }
+    }
+}
+
+std::string environment_value(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+
+// sd_listen_fds(3): only when the variables were meant for this process.
+unsigned count_listen_fds() {
+    const auto pid = parse_unsigned(environment_value("LISTEN_PID"));
+    const auto count = parse_unsigned(environment_value("LISTEN_FDS"));
+    if (!pid || !count || *pid != static_cast<uint64_t>(getpid()) || *count == 0) {
+        return 0;
+    }
+    constexpr uint64_t kMost = 1024;
+    for (uint64_t i = 0; i < std::min(*count, kMost); ++i) {
+        if (fcntl(static_cast<int>(3 + i), F_GETFD) < 0) {
+            throw Error("$LISTEN_FDS promises " + std::to_string(*count) + " descriptors, but number " +
+                        std::to_string(3 + i) + " is not open");
+        }
+    }
+    return static_cast<unsigned>(std::min(*count, kMost));
+}
+
+// The initial user namespace has a fixed inode number; only there device nodes can be made, mknod(2).
+bool in_initial_user_namespace() {
+    constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD; // PROC_USER_INIT_INO, linux/proc_ns.h
+    struct stat status {};
+    return stat("/proc/self/ns/user", &status) == 0 && status.st_ino == kInitialUserNamespace;
+}
+
+uint64_t ignored_signals(std::string_view status) {
+    constexpr std::string_view kKey = "\nSigIgn:\t";
+    const size_t at = status.find(kKey);
+    if (at == std::string_view::npos) {
+        return 0;
+    }
+    status.remove_prefix(at + kKey.size());
+    return parse_unsigned(status.substr(0, status.find('\n')), 16).value_or(0);
+}
+
+void probe_process(HostProbe& probe) {
+    const std::string status = read_file(AT_FDCWD, "/proc/self/status", kSmallFile).or_throw("");
+    if (const auto sets = parse_capability_status(status)) {
+        // What leaves our bounding set does not come back at the payload's exec.
+        probe.facts.capabilities = sets->permitted & sets->bounding;
+    }
+    probe.ignored_signals = ignored_signals(status);
+    probe.facts.can_make_nodes = has_capability(probe.facts.capabilities, CAP_MKNOD) && in_initial_user_namespace();
+}
+
+} // namespace
+
+HostProbe probe_host(const Config& config) {
+    HostProbe probe;
+    HostFacts& facts = probe.facts;
+    probe_process(probe);
+    probe_devices(facts);
+    probe_os_release(facts);
+
+    probe.cgroups = probe_cgroups();
+    facts.cgroups = probe.cgroups.layout;
+    for (const CgroupHierarchy& hierarchy : probe.cgroups.version1) {
+        const std::string_view name = hierarchy.controllers;
+        facts.legacy_controllers.emplace_back(name == "name=systemd" ? "systemd" : name);
+    }
+    facts.cgroup_namespaces = access("/proc/self/ns/cgroup", F_OK) == 0;
+
+    utsname names{};
+    if (uname(&names) == 0) {
+        facts.hostname = names.nodename;
+    }
+    facts.default_limits = default_resource_limits(read_nr_open().or_throw("fs.nr_open")).or_throw("resource limits");
+    facts.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
+    if (!config.selinux_context.empty() && !facts.selinux) {
+        throw Error("--selinux-context=: SELinux is not enabled on this host");
+    }
+    facts.seccomp = seccomp_supported();
+    facts.term = environment_value("TERM");
+    facts.colorterm = environment_value("COLORTERM");
+    facts.no_color = environment_value("NO_COLOR");
+    facts.listen_fds = count_listen_fds();
+    if (config.console == ConsoleMode::pipe) {
+        facts.stdio_has_terminal =
+            isatty(STDIN_FILENO) == 1 || isatty(STDOUT_FILENO) == 1 || isatty(STDERR_FILENO) == 1;
+    }
+    return probe;
+}
+
+} // namespace nspawn

@@ -1,0 +1,137 @@
+#include "run/run_machine.hpp"
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "linux/signal_name.hpp"
+#include "plan/print_plan.hpp"
+#include "run/child.hpp"
+#include "run/launch.hpp"
+#include "run/stage.hpp"
+#include "run/supervise.hpp"
+
+#include <fmt/format.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr int kRebootStatus = 133; // RestartForceExitStatus= of the unit: start me again
+constexpr const char* kStageTree = "open the tree";
+constexpr const char* kStageHost = "look at the host";
+constexpr const char* kStagePlan = "make the plan";
+
+void print(std::string_view text) { write_all(STDOUT_FILENO, text).or_throw("standard output"); }
+
+void announce(const Config& config, const Plan& plan, const RootTree& tree) {
+    if (config.quiet) {
+        return;
+    }
+    for (const std::string& notice : plan.notices) {
+        log::notice("{}", notice);
+    }
+    log::info("Spawning container {} on {}{}{}.", plan.machine, tree.path(), tree.ephemeral() ? ", " : "",
+              tree.ephemeral_description());
+    if (plan.console == ConsoleMode::interactive) {
+        log::info("Press Ctrl-] three times within 1s to kill container.");
+    }
+}
+
+// What to do once the container of one start has ended; nothing: start it again.
+std::optional<int> conclude(const Plan& plan, const Ending& ending) {
+    const auto level = plan.quiet ? log::Level::debug : log::Level::info;
+    switch (ending.kind) {
+    case Ending::Kind::failed:
+        throw Error(*ending.error);
+    case Ending::Kind::exited:
+        if (ending.status == 0) {
+            log::line(level, "Container {} exited successfully.", plan.machine);
+            return 0;
+        }
+        log::line(level, "Container {} failed with error code {}.", plan.machine, ending.status);
+        return ending.status == kRebootStatus ? 1 : ending.status;
+    case Ending::Kind::powered_off:
+        log::line(level, "Container {} has been shut down.", plan.machine);
+        return 0;
+    case Ending::Kind::rebooted:
+        log::line(level, "Container {} is being rebooted.", plan.machine);
+        return plan.keep_unit ? std::optional(kRebootStatus) : std::nullopt;
+    case Ending::Kind::killed:
+        log::error("Container {} terminated by signal {}.", plan.machine, signal_name(ending.signal));
+        return 1;
+    case Ending::Kind::terminated:
+        log::line(level, "Container {} terminated.", plan.machine);
+        return 1;
+    }
+    return 1;
+}
+
+ConsoleOptions console_options(const Config& config, const EnvironmentSwitches& switches, const Plan& plan,
+                               const HostFacts& host) {
+    ConsoleOptions options;
+    options.mode = plan.console;
+    options.machine = plan.machine;
+    options.host = host.hostname;
+    options.background = config.background;
+    options.tint = switches.tint_background;
+    options.title = switches.adjust_terminal_title;
+    return options;
+}
+
+int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
+    for (;;) {
+        Ending ending;
+        {
+            Launch launched = launch(input);
+            ending = supervisor.watch_over(launched);
+            if (ending.kind == Ending::Kind::rebooted && !input.plan.keep_unit) {
+                supervisor.service_manager().restarting();
+            } else {
+                supervisor.service_manager().terminating();
+                supervisor.release_terminal();
+            }
+        }
+        if (const std::optional<int> status = conclude(input.plan, ending)) {
+            return *status;
+        }
+    }
+}
+
+} // namespace
+
+int run_machine(const Config& config, const EnvironmentSwitches& switches, const RootSelection& selection) {
+    Timeline timeline;
+    if (config.timing) {
+        timeline.enable();
+    }
+    const RootTree tree = in_stage(timeline, kStageTree, [&] { return RootTree::open(config, selection); });
+    const ImageFacts image = read_image_facts(config, selection, tree);
+    HostProbe host = in_stage(timeline, kStageHost, [&] { return probe_host(config); });
+    host.facts.propagate_directory = propagate_path(image.machine);
+    const Plan plan = in_stage(timeline, kStagePlan, [&] { return make_plan(config, switches, host.facts, image); });
+    if (config.dry_run) {
+        std::vector<const char*> stages = {kStageTree, kStageHost, kStagePlan};
+        const auto supervisor_stages = supervisor_stage_names();
+        stages.insert(stages.end(), supervisor_stages.begin(), supervisor_stages.end());
+        print(config.json ? plan_as_json(plan, stages, child_stage_names())
+                          : plan_as_text(plan, stages, child_stage_names()));
+        return 0;
+    }
+    log::set_machine(plan.machine);
+    announce(config, plan, tree);
+    umask(0022);
+    int status = 0;
+    {
+        Supervisor supervisor(plan, console_options(config, switches, plan, host.facts), timeline);
+        status = run_until_end({plan, host, tree, timeline}, supervisor);
+    }
+    if (timeline.enabled()) {
+        log::write_line(log::Level::info, "stages:");
+        write_all(STDERR_FILENO, timeline.report()).or_throw("standard error");
+    }
+    return status;
+}
+
+} // namespace nspawn

@@ -1,0 +1,240 @@
+#include "run/supervise.hpp"
+
+#include "base/log.hpp"
+#include "linux/signal_name.hpp"
+#include "run/exec_failure.hpp"
+#include "run/notify_socket.hpp"
+#include "run/stage.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr int kMemoryPressureOffset = 18; // SIGRTMIN+18, systemd's request to give memory back
+
+} // namespace
+
+Supervisor::Supervisor(const Plan& plan, const ConsoleOptions& console, Timeline& timeline)
+    : plan_(plan), timeline_(timeline), loop_(EventLoop::create().or_throw("event loop")),
+      signals_(
+          SignalFd::block({SIGCHLD, SIGWINCH, SIGTERM, SIGINT, SIGRTMIN + kMemoryPressureOffset}).or_throw("signals")),
+      console_(loop_, console), manager_(std::getenv("NOTIFY_SOCKET")) {
+    // Processes that lose their parent without a pid namespace of their own come to us, and not to the host's init.
+    check(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl(PR_SET_CHILD_SUBREAPER)").or_throw("");
+    loop_.watch(signals_.fd(), EPOLLIN, [this](uint32_t) { on_signal(); }).or_throw("signals");
+    if (const auto timeout = watchdog_timeout(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid())) {
+        watchdog_.emplace(loop_, manager_, *timeout);
+        watchdog_->start();
+    }
+    console_.on_kill([this] {
+        terminated_ = true;
+        kill_leader();
+    });
+    console_.on_reboot([this] { (void)launch_->leader.send_signal(SIGINT); });
+    console_.on_poweroff([this] { (void)launch_->leader.send_signal(SIGRTMIN + 4); });
+}
+
+Ending Supervisor::watch_over(Launch& launch) {
+    launch_ = &launch;
+    running_ = false;
+    failure_.reset();
+    stop_requests_ = {};
+    watch_all(launch);
+    const Result<void> turned = loop_.run();
+    forget_all(launch);
+    turned.or_throw("waiting for the container");
+    Ending ending = read_ending(launch);
+    kernel_log_.reset();
+    launch_ = nullptr;
+    return ending;
+}
+
+void Supervisor::watch_all(Launch& launch) {
+    loop_.watch(launch.leader.get(), EPOLLIN, [this](uint32_t) { loop_.stop(); }).or_throw("container");
+    loop_.watch(launch.handshake->fd(), EPOLLIN, [this](uint32_t) { on_handshake(); }).or_throw("child");
+    loop_.watch(launch.notify_socket.get(), EPOLLIN, [this](uint32_t) { on_notification(); }).or_throw("notify socket");
+    if (launch.pty_master.valid()) {
+        console_.attach(std::move(launch.pty_master)).or_throw("console");
+    }
+}
+
+void Supervisor::forget_all(const Launch& launch) {
+    loop_.forget(launch.leader.get());
+    loop_.forget(launch.handshake->fd());
+    loop_.forget(launch.notify_socket.get());
+}
+
+void Supervisor::on_signal() {
+    for (;;) {
+        const auto next = signals_.next().or_throw("signals");
+        if (!next) {
+            return;
+        }
+        const int signal = static_cast<int>(next->ssi_signo);
+        if (signal == SIGCHLD) {
+            reap_strangers();
+        } else if (signal == SIGWINCH) {
+            console_.window_changed();
+        } else if (signal == SIGTERM) {
+            stop_requested(signal, 0);
+        } else if (signal == SIGINT) {
+            stop_requested(signal, 1);
+        } else {
+            malloc_trim(0);
+        }
+    }
+}
+
+void Supervisor::stop_requested(int signal, size_t counter) {
+    if (plan_.kill_signal && running_ && stop_requests_[counter]++ == 0) {
+        // Said even with --quiet: otherwise the person waits without knowing for what.
+        console_.say(fmt::format("Trying to halt container by sending {} to container PID 1. Send {} again to trigger "
+                                 "immediate termination.",
+                                 signal_name(*plan_.kill_signal), signal_name(signal)));
+        (void)launch_->leader.send_signal(*plan_.kill_signal);
+        return;
+    }
+    terminated_ = true;
+    kill_leader();
+}
+
+void Supervisor::kill_leader() {
+    if (launch_ != nullptr && launch_->leader.valid()) {
+        (void)launch_->leader.send_signal(SIGKILL);
+    }
+}
+
+// Children that are not the leader: orphans of a container without a pid namespace of its own.
+void Supervisor::reap_strangers() {
+    for (;;) {
+        siginfo_t info{};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0) {
+            return;
+        }
+        if (launch_ == nullptr || info.si_pid == launch_->leader.pid()) {
+            return; // the leader's end is read by watch_over()
+        }
+        waitpid(info.si_pid, nullptr, WNOHANG);
+    }
+}
+
+void Supervisor::on_handshake() {
+    for (;;) {
+        Result<std::optional<Message>> received = launch_->handshake->receive(true);
+        if (received.error() == EAGAIN) {
+            return;
+        }
+        std::optional<Message> message = std::move(received).or_throw("hearing the container's child");
+        if (!message) {
+            loop_.forget(launch_->handshake->fd());
+            if (!failure_) {
+                payload_runs();
+            }
+            return;
+        }
+        switch (message->kind) {
+        case MessageKind::warning:
+            log::warning("{}", message->text);
+            break;
+        case MessageKind::ready:
+            if (!message->fds.empty()) {
+                kernel_log_ = std::move(message->fds.front());
+            }
+            break;
+        case MessageKind::failed:
+            failure_.emplace(message->text, message->hint);
+            break;
+        case MessageKind::kill_supervisor:
+            kill(getpid(), SIGKILL);
+            break;
+        case MessageKind::go:
+            throw Error("the container's child answers out of turn");
+        }
+    }
+}
+
+void Supervisor::payload_runs() {
+    running_ = true;
+    timeline_.mark('S', "payload runs");
+    manager_.container_running(launch_->leader.pid(), !plan_.notify_ready);
+    // Off the start path: the payload is on its way.
+    reclaim_dead_runs();
+}
+
+void Supervisor::on_notification() {
+    for (;;) {
+        const auto received = receive_notification(launch_->notify_socket.get(), launch_->leader.pid());
+        if (!received.ok() || !received.value()) {
+            return;
+        }
+        const Notification& notification = *received.value();
+        if (notification.status) {
+            manager_.container_status(*notification.status);
+        }
+        if (notification.ready) {
+            manager_.container_ready();
+        }
+    }
+}
+
+namespace {
+
+// The stub init was executed, but its command could not be.
+std::optional<Error> read_exec_failure(const UniqueFd& pipe) {
+    ExecFailure failure{};
+    if (!pipe || read(pipe.get(), &failure, sizeof failure) != static_cast<ssize_t>(sizeof failure)) {
+        return std::nullopt;
+    }
+    failure.path[sizeof failure.path - 1] = '\0';
+    return Error(fmt::format("execute: {}: {}", failure.path, error_text(failure.code)));
+}
+
+} // namespace
+
+Ending Supervisor::read_ending(Launch& launch) {
+    const ProcessEnd end = launch.leader.wait().or_throw("waiting for the container");
+    launch.leader = Pidfd();
+    on_last_words(launch);
+    Ending ending;
+    if (terminated_) {
+        ending.kind = Ending::Kind::terminated;
+    } else if (failure_) {
+        ending.kind = Ending::Kind::failed;
+        ending.error = failure_;
+    } else if (end.exited) {
+        ending.kind = Ending::Kind::exited;
+        ending.status = end.status;
+    } else if (end.signal == SIGINT) { // reboot(2) with POWER_OFF or HALT, reboot(2) "Behavior inside PID namespaces"
+        ending.kind = Ending::Kind::powered_off;
+    } else if (end.signal == SIGHUP) { // … with RESTART
+        ending.kind = Ending::Kind::rebooted;
+    } else {
+        ending.kind = Ending::Kind::killed;
+        ending.signal = end.signal;
+    }
+    return ending;
+}
+
+// What was sent just before the end and not read yet: the reason of a failed start, a last STATUS=.
+void Supervisor::on_last_words(Launch& launch) {
+    if (!running_) {
+        on_handshake();
+    }
+    if (!failure_) {
+        failure_ = read_exec_failure(launch.exec_failure);
+    }
+}
+
+void Supervisor::release_terminal() { console_.finish(); }
+
+} // namespace nspawn

@@ -1,0 +1,144 @@
+// The stage that reads back what was mounted. A read-only mount or a mask that did not take protects nothing while
+// everybody believes that it does; so it ends the start. Source of the format: proc_pid_mountinfo(5).
+
+#include "base/file.hpp"
+#include "base/path.hpp"
+#include "base/text.hpp"
+#include "plan/mount_table.hpp"
+#include "run/child_state.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <fcntl.h>
+#include <linux/mount.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr size_t kMountInfoLimit = 16U << 20;
+
+struct MountedEntry {
+    std::string_view root;
+    std::string_view target;
+    std::string_view flags;
+    std::string_view type;
+};
+
+// 36 35 98:0 /root /target rw,noatime shared:1 - ext4 /dev/root rw
+std::vector<MountedEntry> parse_mountinfo(std::string_view text) {
+    std::vector<MountedEntry> entries;
+    for (const std::string_view line : split_any(text, "\n")) {
+        const std::vector<std::string_view> fields = split_any(line, " ");
+        const auto dash = std::find(fields.begin(), fields.end(), "-");
+        if (fields.size() < 6 || dash == fields.end() || std::next(dash) == fields.end()) {
+            continue;
+        }
+        entries.push_back({fields[3], fields[4], fields[5], *std::next(dash)});
+    }
+    return entries;
+}
+
+bool has_flag(std::string_view flags, std::string_view wanted) {
+    const auto all = split(flags, ',');
+    return std::find(all.begin(), all.end(), wanted) != all.end();
+}
+
+constexpr struct {
+    uint64_t attribute;
+    const char* flag;
+} kReadableFlags[] = {{MOUNT_ATTR_RDONLY, "ro"},
+                      {MOUNT_ATTR_NOSUID, "nosuid"},
+                      {MOUNT_ATTR_NODEV, "nodev"},
+                      {MOUNT_ATTR_NOEXEC, "noexec"}};
+
+class Verifier {
+public:
+    explicit Verifier(std::string_view mountinfo) : entries_(parse_mountinfo(mountinfo)) {}
+
+    void expect(const std::string& target, uint64_t attributes) const {
+        const MountedEntry& entry = topmost(target);
+        for (const auto& readable : kReadableFlags) {
+            if ((attributes & readable.attribute) != 0 && !has_flag(entry.flags, readable.flag)) {
+                fail(target, fmt::format("is not {}", readable.flag));
+            }
+        }
+    }
+
+    void expect_type(const std::string& target, std::string_view type) const {
+        if (topmost(target).type != type) {
+            fail(target, fmt::format("is no {}", type));
+        }
+    }
+
+    void expect_mask(const std::string& target) const {
+        const MountedEntry& entry = topmost(target);
+        if (entry.type != "tmpfs" || !entry.root.ends_with("/inaccessible/reg")) {
+            fail(target, "is not masked");
+        }
+    }
+
+private:
+    [[nodiscard]] const MountedEntry& topmost(const std::string& target) const {
+        const auto found = std::find_if(entries_.rbegin(), entries_.rend(),
+                                        [&](const MountedEntry& entry) { return entry.target == target; });
+        if (found == entries_.rend()) {
+            fail(target, "is not mounted");
+        }
+        return *found;
+    }
+
+    [[noreturn]] static void fail(const std::string& target, const std::string& what) {
+        throw Error(fmt::format("{} {}, although it was asked for", target, what),
+                    "The container would be less confined than it looks; it is not started.");
+    }
+
+    std::vector<MountedEntry> entries_;
+};
+
+void verify(const Verifier& verifier, const MountFileSystem& what) {
+    if (what.keep_existing_mount) {
+        return; // may be somebody else's mount, or lie behind a symbolic link
+    }
+    verifier.expect_type(what.target, what.type);
+    verifier.expect(what.target, what.attributes);
+}
+
+void verify(const Verifier& verifier, const BindInside& what) {
+    verifier.expect(what.target, what.attributes);
+    if (what.mask) {
+        verifier.expect_mask(what.target);
+    }
+}
+
+void verify(const Verifier& verifier, const BindFromHost& what) { verifier.expect(what.target, what.attributes); }
+
+// Nothing to read back: a missing node or file has failed already.
+template <typename Other>
+void verify(const Verifier&, const Other&) {}
+
+} // namespace
+
+void verify_mounts(ChildState& state) {
+    const std::string text = read_file(AT_FDCWD, "/proc/self/mountinfo", kMountInfoLimit).or_throw("");
+    const Verifier verifier(text);
+    if (state.plan.read_only && state.plan.root != RootKind::volatile_usr &&
+        state.plan.root != RootKind::volatile_overlay) {
+        verifier.expect("/", MOUNT_ATTR_RDONLY);
+    }
+    if (state.plan.root == RootKind::volatile_usr) {
+        verifier.expect("/usr", MOUNT_ATTR_RDONLY);
+    }
+    for (const OperationGroup& group : state.plan.groups) {
+        for (const Operation& operation : group.operations) {
+            const auto& left_out = state.left_out;
+            if (std::find(left_out.begin(), left_out.end(), &operation) == left_out.end()) {
+                std::visit([&](const auto& what) { verify(verifier, what); }, operation);
+            }
+        }
+    }
+}
+
+} // namespace nspawn
