@@ -1,0 +1,357 @@
+#!/usr/bin/env python3
+"""Runs the same cases with the original systemd-nspawn and with ours and compares what the payload sees.
+
+    compare.py NSPAWN PROBE [CASE...]
+
+Known differences are listed in differences.md, next to this file, each with its reason. A difference that is not listed
+fails, and so does a listed one that does not show any more. Needs root and Debian's systemd-container.
+"""
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import filters
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOOLS = os.path.join(HERE, "..", "tools")
+
+# What a case prints in the container, part by part; each part has a reader below.
+PARTS = {
+    "ids": "probe ids",
+    "environment": "probe env",
+    "limits": "probe limits",
+    "status": "grep -E '^(Cap|NoNewPrivs|Seccomp:|Sig(Blk|Ign|Cgt))' /proc/self/status",
+    "names": "probe persona",
+    "mounts": "cat /proc/self/mountinfo",
+    "dev": "cd /dev; find . | sort | while read -r f; do probe stat $f; done; cd /",
+    "host-files": "probe stat /run/host /run/host/*",
+    "where": "pwd",
+    "process": "cat /proc/self/oom_score_adj; umask; cat /proc/self/cpuset; ls /proc/self/fd | wc -l; probe affinity",
+    "commandline": "tr '\\0' ' ' </proc/1/cmdline; echo; cat /proc/1/comm",
+    "cgroup": "cat /proc/self/cgroup",
+}
+
+# name: (options, environment). Run with the tiny tree and with Debian's where it says so.
+CASES = {
+    "plain": ([], {}),
+    "as-pid2": (["-a"], {}),
+    "read-only": (["--read-only"], {}),
+    "volatile-yes": (["--volatile=yes"], {}),
+    "volatile-state": (["--volatile=state"], {}),
+    "volatile-overlay": (["--volatile=overlay"], {}),
+    "ephemeral": (["-x", "-M", "fixed"], {}),
+    "user": (["-u", "anna"], {}),
+    "user-pid2": (["-a", "-u", "anna"], {}),
+    "hostname": (["--hostname=other"], {}),
+    "machine": (["-M", "some.name"], {}),
+    "uuid": (["--uuid=0123456789abcdef0123456789abcdef"], {}),
+    "chdir": (["--chdir=/usr/lib"], {}),
+    "setenv": (["-E", "A=1", "-E", "HOME=/x", "-E", "B=", "-E", "A=2", "-E", "COPIED"], {"COPIED": "value"}),
+    "no-term": ([], {"TERM": None}),
+    "capability": (["--capability=CAP_SYS_TIME,CAP_SYS_MODULE"], {}),
+    "capability-all": (["--capability=all"], {}),
+    "drop-capability": (["--drop-capability=CAP_SYS_ADMIN,CAP_MKNOD"], {}),
+    "drop-all": (["--drop-capability=all"], {}),
+    "ambient": (["-u", "anna", "--ambient-capability=CAP_NET_RAW"], {}),
+    "no-new-privileges": (["--no-new-privileges=yes"], {}),
+    "rlimit": (["--rlimit=NOFILE=100:200", "--rlimit=CORE=1M", "--rlimit=CPU=2min", "--rlimit=RTTIME=5ms"], {}),
+    "oom": (["--oom-score-adjust=100"], {}),
+    "affinity": (["--cpu-affinity=0"], {}),
+    "personality": (["--personality=x86"], {}),
+    "credential": (["--set-credential=a:b\\n"], {}),
+    "kill-signal": (["--kill-signal=SIGUSR1"], {}),
+    "api-writable": ([], {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes"}),
+    "api-network": ([], {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}),
+    "api-no": ([], {"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "no"}),
+    "no-tmpfs-tmp": ([], {"SYSTEMD_NSPAWN_TMPFS_TMP": "0"}),
+    "share-ipc": ([], {"SYSTEMD_NSPAWN_SHARE_NS_IPC": "1"}),
+    "no-seccomp": ([], {"SYSTEMD_SECCOMP": "0"}),
+    "container-service": ([], {"SYSTEMD_NSPAWN_CONTAINER_SERVICE": "other"}),
+}
+
+DEBIAN_CASES = ("plain", "as-pid2", "read-only", "volatile-overlay", "volatile-yes")
+
+# name: (options, command): the exit status is compared, nothing else.
+STATUSES = {
+    "exit-0": ([], ["true"]),
+    "exit-7": ([], ["sh", "-c", "exit 7"]),
+    "exit-133": ([], ["sh", "-c", "exit 133"]),
+    "exit-255": ([], ["sh", "-c", "exit 255"]),
+    "killed": ([], ["probe", "die", "SIGSEGV"]),
+    "poweroff": ([], ["probe", "reboot", "poweroff"]),
+    "halt": ([], ["probe", "reboot", "halt"]),
+    "reboot": ([], ["probe", "reboot", "restart"]),
+    "pid2-killed": (["-a"], ["sh", "-c", "kill -KILL $$"]),
+    "pid2-exit-9": (["-a"], ["sh", "-c", "exit 9"]),
+    "not-found": ([], ["no-such-command"]),
+    "not-executable": ([], ["/etc/passwd"]),
+    "directory": ([], ["/usr"]),
+    "unknown-user": (["-u", "nobody-knows"], ["true"]),
+    "bad-option": (["--no-such-option"], ["true"]),
+    "bad-value": (["--volatile=perhaps"], ["true"]),
+    "a-and-b": (["-a", "-b"], ["true"]),
+    "bad-name": (["-M", "a_b"], ["true"]),
+    "bad-uuid": (["--uuid=0"], ["true"]),
+    "bad-chdir": (["--chdir=relative"], ["true"]),
+    "missing-chdir": (["--chdir=/missing"], ["true"]),
+    "bad-signal": (["--kill-signal=NOPE"], ["true"]),
+    "bad-rlimit": (["--rlimit=NOFILE=2:1"], ["true"]),
+    "bad-capability": (["--capability=CAP_NOPE"], ["true"]),
+    "bad-credential": (["--set-credential=a/b:c"], ["true"]),
+    "duplicate-credential": (["--set-credential=a:1", "--set-credential=a:2"], ["true"]),
+    "bad-oom": (["--oom-score-adjust=2000"], ["true"]),
+    "bad-personality": (["--personality=pdp11"], ["true"]),
+    "help-value": (["--volatile=help"], []),
+    "boot-no-os": (["-b"], []),
+}
+
+# name: options; the system call filters that hold in the payload are compared, call by call.
+FILTERS = {
+    "filter-default": [],
+    "filter-capabilities": ["--capability=CAP_SYS_TIME,CAP_SYS_MODULE,CAP_IPC_LOCK,CAP_SYS_RAWIO,CAP_SYS_PACCT,CAP_SYSLOG"],
+    "filter-dropped": ["--drop-capability=CAP_SYS_PTRACE,CAP_SYS_BOOT,CAP_SYS_TTY_CONFIG"],
+    "filter-allow": ["--system-call-filter=@keyring bpf"],
+    "filter-deny": ["--system-call-filter=~@mount kcmp"],
+    "filter-both": ["--system-call-filter=@keyring", "--system-call-filter=~keyctl"],
+    "filter-sync": ["--suppress-sync=yes"],
+}
+
+
+class Runner:
+    """One implementation: how it is started."""
+
+    def __init__(self, name, prefix, options):
+        self.name = name
+        self.prefix = prefix
+        self.options = options
+
+    def command(self, tree, options, words):
+        return [*self.prefix, "-q", *self.options, "-P", *options, "-D", tree, *words]
+
+    def run(self, tree, options, words, environment):
+        merged = {**os.environ, "TERM": "dumb"}
+        for name, value in environment.items():
+            if value is None:
+                merged.pop(name, None)
+            else:
+                merged[name] = value
+        return subprocess.run(self.command(tree, options, words), stdin=subprocess.DEVNULL, capture_output=True,
+                              env=merged, timeout=120, check=False)
+
+
+def original():
+    # Its leftovers stay in a /run of its own, since it refuses to clean up where /run is no tmpfs.
+    wrap = "mkdir -p /run/systemd/nspawn; mount -t tmpfs tmpfs /run/systemd/nspawn && exec systemd-nspawn \"$@\""
+    return Runner("original", ["unshare", "--mount", "--propagation=private", "sh", "-c", wrap, "sh"], ["--register=no", "--keep-unit"])
+
+
+# --- readers: one part's text to {key: value} --------------------------------------------------------------------
+
+
+def keyed(text, separator):
+    result = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(separator)
+        result[key] = value.strip()
+    return result
+
+
+def read_environment(text):
+    result = keyed(text, "=")
+    if "container_uuid" in result:
+        result["container_uuid"] = re.sub(r"[0-9a-f]", "h", result["container_uuid"]) if not fixed_uuid(result) else result["container_uuid"]
+    result["(order)"] = " ".join(line.partition("=")[0] for line in text.splitlines())
+    return result
+
+
+def fixed_uuid(environment):
+    return environment["container_uuid"].startswith("01234567")
+
+
+SUPER_OPTIONS = ("mode=", "ptmxmode=", "gid=", "uid=", "size=", "nr_inodes=", "ro", "rw")
+
+
+def read_mounts(text):
+    result = {}
+    for line in text.splitlines():
+        fields = line.split()
+        dash = fields.index("-")
+        propagation = "shared" if any(field.startswith("shared:") for field in fields[6:dash]) else "not shared"
+        flags = [flag for flag in sorted(fields[5].split(",")) if flag != "relatime"]
+        kind = fields[dash + 1]
+        options = []
+        if kind in ("tmpfs", "devpts", "proc", "sysfs", "mqueue"):
+            options = sorted(o for o in fields[dash + 3].split(",") if o.startswith(SUPER_OPTIONS))
+        key, number = fields[4], 1
+        while key in result:
+            number += 1
+            key = f"{fields[4]} #{number}"
+        result[key] = f"{kind} {','.join(flags)} {','.join(options)} {propagation}"
+    return result
+
+
+def read_paths(text):
+    return keyed(text, " ")
+
+
+def read_lines(text):
+    return {str(number): line for number, line in enumerate(text.splitlines(), 1)}
+
+
+def read_ids(text):
+    # The numbers of processes that the shell starts differ from run to run of one implementation.
+    return {key: value for key, value in keyed(text, " ").items() if key not in ("pid", "ppid")}
+
+
+READERS = {
+    "ids": read_ids,
+    "environment": read_environment,
+    "limits": lambda text: keyed(text, " "),
+    "status": lambda text: keyed(text, ":"),
+    "names": lambda text: keyed(text, " "),
+    "mounts": read_mounts,
+    "dev": read_paths,
+    "host-files": read_paths,
+    "where": read_lines,
+    "process": read_lines,
+    "commandline": read_lines,
+    "cgroup": lambda text: {line.split(":", 2)[1] or "unified": line.split(":", 2)[2] for line in text.splitlines()},
+}
+
+
+def observe(runner, tree, options, environment):
+    script = "\n".join(f"echo '@@@ {name}'\n{command} 2>&1" for name, command in PARTS.items())
+    done = runner.run(tree, options, ["sh", "-c", script], environment)
+    text = done.stdout.decode(errors="replace")
+    seen = {"run": {"status": str(done.returncode), "messages": "some" if done.stderr else "none"}}
+    for part in re.split(r"^@@@ ", text, flags=re.MULTILINE)[1:]:
+        name, _, body = part.partition("\n")
+        seen[name] = READERS[name](body)
+    return seen
+
+
+def payload_of(pid):
+    """The container's process 1 below the given process."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        todo = [pid]
+        while todo:
+            current = todo.pop()
+            try:
+                with open(f"/proc/{current}/task/{current}/children", encoding="ascii") as file:
+                    todo += [int(child) for child in file.read().split()]
+                with open(f"/proc/{current}/status", encoding="utf-8") as file:
+                    status = file.read()
+                with open(f"/proc/{current}/cmdline", encoding="utf-8") as file:
+                    words = file.read()
+            except OSError:
+                continue
+            if re.search(r"^NSpid:.*\t1$", status, re.MULTILINE) and "wait-signal" in words and words.startswith("probe"):
+                return current
+        time.sleep(0.02)
+    raise RuntimeError("no payload came up")
+
+
+def observe_filter(runner, tree, options):
+    process = subprocess.Popen(runner.command(tree, options, ["probe", "wait-signal", "0"]), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        process.stdout.readline()
+        return {"filter": filters.table(filters.read_filters(payload_of(process.pid)))}
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+# --- differences --------------------------------------------------------------------------------------------------
+
+
+class KnownDifferences:
+    """The table in differences.md: | where | original | ours | needs | reason |, each but the reason a glob."""
+
+    def __init__(self, path):
+        self.rows = []
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                cells = [cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+                if len(cells) == 5 and cells[0] not in ("where", "") and not set(cells[0]) <= set("-: "):
+                    self.rows.append({"cells": [cell.replace("\\|", "|") for cell in cells], "used": False})
+
+    def covers(self, where, theirs, ours):
+        for row in self.rows:
+            place, original_glob, ours_glob, _, _ = row["cells"]
+            if fnmatch.fnmatchcase(where, place) and fnmatch.fnmatchcase(theirs, original_glob) and fnmatch.fnmatchcase(ours, ours_glob):
+                row["used"] = True
+                return True
+        return False
+
+    def vanished(self):
+        for row in self.rows:
+            needs = row["cells"][3]
+            if not row["used"] and (needs in ("", "-") or os.path.exists(needs)):
+                yield row["cells"][0]
+
+
+def differences(case, theirs, ours):
+    for part in sorted(set(theirs) | set(ours)):
+        left, right = theirs.get(part, {}), ours.get(part, {})
+        for key in sorted(set(left) | set(right)):
+            if left.get(key) != right.get(key):
+                yield f"{case}/{part}/{key}", left.get(key, "(none)"), right.get(key, "(none)")
+
+
+def main():
+    program, probe, *wanted = sys.argv[1:]
+    known = KnownDifferences(os.path.join(HERE, "differences.md"))
+    runners = (original(), Runner("ours", [program], ["--register=no", "--keep-unit"]))
+    unlisted, cases = [], 0
+
+    def compare(case, observe_one):
+        nonlocal cases
+        if wanted and case not in wanted:
+            return
+        cases += 1
+        theirs, ours = (observe_one(runner) for runner in runners)
+        for where, left, right in differences(case, theirs, ours):
+            if not known.covers(where, left, right):
+                unlisted.append(where)
+                print(f"{where}\n    original: {left}\n    ours:     {right}", flush=True)
+
+    place = tempfile.mkdtemp(prefix="conformance.")
+    try:
+        tiny = os.path.join(place, "tiny")
+        subprocess.run([os.path.join(TOOLS, "make-tiny-tree"), probe, tiny], check=True)
+        os.environ.pop("NOTIFY_SOCKET", None)
+        for name, (options, environment) in CASES.items():
+            compare(name, lambda runner: observe(runner, tiny, options, environment))
+        for name, (options, words) in STATUSES.items():
+            if name == "boot-no-os":
+                os.unlink(os.path.join(tiny, "usr/lib/os-release"))
+            compare(name, lambda runner: {"run": {"status": str(runner.run(tiny, options, words, {}).returncode)}})
+        for name, options in FILTERS.items():
+            compare(name, lambda runner: observe_filter(runner, tiny, options))
+        debian = os.path.join(place, "debian")
+        pristine = subprocess.run([os.path.join(TOOLS, "make-debian-tree")], check=True, capture_output=True, text=True).stdout.strip()
+        subprocess.run(["cp", "-a", "--reflink=auto", pristine, debian], check=True)
+        shutil.copy(probe, os.path.join(debian, "usr/bin/probe"))
+        for name in DEBIAN_CASES:
+            options, environment = CASES[name]
+            compare(f"debian-{name}", lambda runner: observe(runner, debian, options, environment))
+    finally:
+        shutil.rmtree(place)
+
+    vanished = [] if wanted else list(known.vanished())
+    for where in vanished:
+        print(f"{where}: listed in differences.md, but there is no such difference any more")
+    print(f"{cases} cases, {len(known.rows)} known differences, {len(unlisted)} unlisted, {len(vanished)} vanished")
+    return 1 if unlisted or vanished or not cases else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
