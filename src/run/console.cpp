@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kChunk = 4096;
 // Rounds of reading and writing before the loop looks at its other descriptors again.
-constexpr int kMaxRounds = 64;
+constexpr int kMaxRounds = 2;
 // More than the kernel buffers for a terminal; whoever still writes after the container's end is not waited for.
 constexpr size_t kMaxDrain = 2U << 20;
 constexpr int kClosingPatience = 1000; // milliseconds

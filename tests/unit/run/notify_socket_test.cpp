@@ -24,7 +24,8 @@ protected:
         path_ = pattern;
         directory_.reset(open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         socket_ = make_notify_socket().or_throw("test");
-        bind_notify_socket(socket_.get(), directory_.get()).or_throw("test");
+        check(fchdir(directory_.get()), "fchdir").or_throw("test");
+        bind_notify_socket(socket_.get()).or_throw("test");
     }
     void TearDown() override { std::filesystem::remove_all(path_); }
 
@@ -85,7 +86,7 @@ TEST_F(NotifySocket, TheFileIsForWritingByItsOwnerAndTheWorkingDirectoryStays) {
 
 TEST_F(NotifySocket, BindingWhereSomethingIsInTheWayIsAnError) {
     const UniqueFd second = make_notify_socket().or_throw("test");
-    EXPECT_EQ(bind_notify_socket(second.get(), directory_.get()).error(), EADDRINUSE);
+    EXPECT_EQ(bind_notify_socket(second.get()).error(), EADDRINUSE);
 }
 
 TEST_F(NotifySocket, HearsItsLeader) {

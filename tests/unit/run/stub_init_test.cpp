@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -130,6 +131,18 @@ protected:
     [[nodiscard]] std::string proc_file(const std::string& name) const {
         const UniqueFd file(open(("/proc/" + std::to_string(process_) + "/" + name).c_str(), O_RDONLY | O_CLOEXEC));
         return read_all(file.get(), 1 << 16).or_throw(name);
+    }
+
+    // Letter of proc(5); '-' before there is one.
+    [[nodiscard]] char state_of_payload() const {
+        const std::string children = proc_file("task/" + std::to_string(process_) + "/children");
+        if (children.empty()) {
+            return '-';
+        }
+        const UniqueFd file(open(("/proc/" + std::to_string(std::stoi(children)) + "/stat").c_str(), O_RDONLY));
+        const std::string stat = read_all(file.get(), 4096).value_or("");
+        const size_t end_of_name = stat.rfind(')');
+        return end_of_name == std::string::npos ? '-' : stat[end_of_name + 2];
     }
 
     StubInitRequest request_;
@@ -313,8 +326,10 @@ INSTANTIATE_TEST_SUITE_P(All, StubInitRequests,
                                          Request{SIGRTMIN + 14, SIGINT}));
 
 TEST_F(StubInit, AStoppedPayloadIsWokenToEnd) {
-    shell("echo up; kill -STOP $$");
-    EXPECT_EQ(line(), "up");
+    shell("kill -STOP $$");
+    while (state_of_payload() != 'T') {
+        sched_yield();
+    }
     kill(process_, SIGRTMIN + 4);
     EXPECT_EQ(death_signal(), SIGINT);
 }
