@@ -36,6 +36,7 @@ ImageFacts read_image_facts(const Config& config, const RootSelection& selection
     ImageFacts facts;
     facts.machine = selection.machine + selection.machine_suffix;
     facts.path = tree.path();
+    facts.read_only = tree.read_only();
     facts.is_host_root = tree.path() == "/";
     facts.machine_id = read_machine_id(tree.fd());
     if (!config.user.empty()) {

@@ -40,7 +40,7 @@ void refuse_host_tree(const Config& config, const RootSelection& selection) {
 
 // As in the original, a copy's source is not locked: the copy is nobody else's.
 TreeLock lock_tree(const Config& config, const RootSelection& selection, bool read_only) {
-    if (config.ephemeral) {
+    if (config.ephemeral || config.dry_run) {
         return {};
     }
     return TreeLock::acquire(selection.directory.get(), selection.path,
@@ -61,6 +61,9 @@ RootTree RootTree::open(const Config& config, const RootSelection& selection) {
     // Checked before anything is copied: a tree that cannot be used costs nothing.
     TopLevel top(state->directory.get());
     check_os_tree(state->directory.get(), top, state->path, config.start_mode == StartMode::boot);
+    if (config.dry_run) {
+        return RootTree(std::move(state)); // a look, nothing more
+    }
     if (config.ephemeral) {
         state->copy.emplace(EphemeralCopy::create(state->directory.get(), state->path, selection.machine));
     }

@@ -44,7 +44,12 @@ Result<MountFd> MountFd::create(const char* type, std::span<const MountOption> o
     return MountFd(std::move(mount));
 }
 
-Result<MountFd> MountFd::clone_of(int at, const char* path, Recursive recursive) {
+namespace {
+
+// As <linux/mount.h> of Linux 6.15 and all architectures have it.
+constexpr long kOpenTreeAttr = 467;
+
+unsigned clone_flags(const char* path, Recursive recursive) {
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW;
     if (*path == '\0') {
         flags |= AT_EMPTY_PATH;
@@ -52,14 +57,8 @@ Result<MountFd> MountFd::clone_of(int at, const char* path, Recursive recursive)
     if (recursive == Recursive::yes) {
         flags |= AT_RECURSIVE;
     }
-    UniqueFd mount(static_cast<int>(syscall(SYS_open_tree, at, path, flags)));
-    if (!mount) {
-        return last_error("open_tree");
-    }
-    return MountFd(std::move(mount));
+    return flags;
 }
-
-namespace {
 
 Result<void> set_attributes_at(int at, const char* path, unsigned flags, uint64_t set, uint64_t clear,
                                Propagation propagation, Recursive recursive) {
@@ -74,6 +73,38 @@ Result<void> set_attributes_at(int at, const char* path, unsigned flags, uint64_
 }
 
 } // namespace
+
+Result<MountFd> MountFd::clone_of(int at, const char* path, Recursive recursive) {
+    UniqueFd mount(static_cast<int>(syscall(SYS_open_tree, at, path, clone_flags(path, recursive))));
+    if (!mount) {
+        return last_error("open_tree");
+    }
+    return MountFd(std::move(mount));
+}
+
+Result<MountFd> MountFd::clone_with(int at, const char* path, Recursive recursive, const MountAttributes& attributes) {
+    mount_attr wanted{};
+    wanted.attr_set = attributes.set;
+    wanted.attr_clr = attributes.clear;
+    wanted.propagation = static_cast<uint64_t>(attributes.propagation);
+    UniqueFd mount(
+        static_cast<int>(syscall(kOpenTreeAttr, at, path, clone_flags(path, recursive), &wanted, sizeof wanted)));
+    if (mount) {
+        return MountFd(std::move(mount));
+    }
+    if (errno != ENOSYS) {
+        return last_error("open_tree_attr");
+    }
+    Result<MountFd> cloned = clone_of(at, path, recursive);
+    if (cloned.ok()) {
+        const Result<void> set =
+            cloned.value().set_attributes(attributes.set, attributes.clear, attributes.propagation, recursive);
+        if (!set.ok()) {
+            return set.system_error();
+        }
+    }
+    return cloned;
+}
 
 Result<void> MountFd::set_attributes(uint64_t set, uint64_t clear, Propagation propagation, Recursive recursive) const {
     return set_attributes_at(get(), "", AT_EMPTY_PATH, set, clear, propagation, recursive);
@@ -98,6 +129,47 @@ Result<void> MountFd::make_file_system_read_only() const {
         return set;
     }
     return configure(context.get(), FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr);
+}
+
+namespace {
+
+constexpr struct {
+    uint64_t attribute;
+    unsigned long flag;                           // of mount(2)
+} kMountFlags[] = {{MOUNT_ATTR_RDONLY, 1},        // MS_RDONLY
+                   {MOUNT_ATTR_NOSUID, 2},        // MS_NOSUID
+                   {MOUNT_ATTR_NODEV, 4},         // MS_NODEV
+                   {MOUNT_ATTR_NOEXEC, 8},        // MS_NOEXEC
+                   {MOUNT_ATTR_NOSYMFOLLOW, 256}, // MS_NOSYMFOLLOW
+                   {MOUNT_ATTR_STRICTATIME, 1 << 24}};
+
+// "a,b=c,d="e,f"": a value with a comma is quoted, as SELinux's context= needs it.
+std::string option_string(std::span<const MountOption> options) {
+    std::string text;
+    for (const MountOption& option : options) {
+        if (!text.empty()) {
+            text += ',';
+        }
+        text += option.name;
+        if (!option.value.empty()) {
+            const bool quote = option.value.find(',') != std::string::npos;
+            text.append(quote ? "=\"" : "=").append(option.value).append(quote ? "\"" : "");
+        }
+    }
+    return text;
+}
+
+} // namespace
+
+Result<void> mount_file_system(const char* type, const char* target, std::span<const MountOption> options,
+                               uint64_t attributes) {
+    unsigned long flags = 0;
+    for (const auto& known : kMountFlags) {
+        if ((attributes & known.attribute) == known.attribute) {
+            flags |= known.flag;
+        }
+    }
+    return check(syscall(SYS_mount, type, target, type, flags, option_string(options).c_str()), "mount");
 }
 
 Result<void> set_mount_attributes(int at, const char* path, uint64_t set, uint64_t clear, Propagation propagation,

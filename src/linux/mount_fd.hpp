@@ -27,6 +27,12 @@ enum class Recursive { no, yes };
 // How a mount's changes reach its peers, mount_namespaces(7). Values are the kernel's MS_* flags.
 enum class Propagation : uint64_t { unchanged = 0, shared = 1 << 20, slave = 1 << 19, private_ = 1 << 18 };
 
+struct MountAttributes {
+    uint64_t set = 0;   // MOUNT_ATTR_*
+    uint64_t clear = 0; // MOUNT_ATTR_*
+    Propagation propagation = Propagation::unchanged;
+};
+
 class MountFd {
 public:
     MountFd() = default;
@@ -37,6 +43,10 @@ public:
     // A detached copy of the mount that shows `path`, with its submounts if recursive. An empty path means `at` itself.
     // The last component is not followed when it is a symbolic link.
     static Result<MountFd> clone_of(int at, const char* path, Recursive recursive);
+
+    // The same with attributes and propagation set before anybody sees it: one call where the kernel has
+    // open_tree_attr(2) (Linux 6.15), two elsewhere.
+    static Result<MountFd> clone_with(int at, const char* path, Recursive recursive, const MountAttributes& attributes);
 
     // Sets and clears MOUNT_ATTR_*, and the propagation, of the mount or of the whole tree.
     [[nodiscard]] Result<void> set_attributes(uint64_t set, uint64_t clear, Propagation propagation,
@@ -52,12 +62,18 @@ public:
 
     [[nodiscard]] int get() const { return fd_.get(); }
     [[nodiscard]] bool valid() const { return fd_.valid(); }
-    [[nodiscard]] UniqueFd take() && { return std::move(fd_); }
+    // Gives up an attached mount's descriptor without closing it, for a process whose exec is about to close all of
+    // them at once.
+    void leave_open() { (void)fd_.release(); }
 
 private:
     UniqueFd fd_;
 };
 
+// mount(2): a new instance of a file system straight onto `target`, in one call and with its attributes from the start.
+// For a process that sees nothing but the container's tree: the last component is followed.
+Result<void> mount_file_system(const char* type, const char* target, std::span<const MountOption> options,
+                               uint64_t attributes);
 // mount_setattr(2) on what is already attached at `path`.
 Result<void> set_mount_attributes(int at, const char* path, uint64_t set, uint64_t clear, Propagation propagation,
                                   Recursive recursive);

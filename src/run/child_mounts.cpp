@@ -50,17 +50,6 @@ private:
     const Operation& operation_;
 };
 
-// What to say about a top-level directory of the tree that no file system can be mounted on.
-void explain_target(const std::string& target, int code) {
-    struct stat status {};
-    if (lstat(target.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
-        throw Error(
-            fmt::format("{} in the tree is {}", target, S_ISLNK(status.st_mode) ? "a symbolic link" : "no directory"),
-            "It has to be a real directory, since a file system is mounted on it.")
-            .with_code(code);
-    }
-}
-
 Result<void> make_missing_directory(const std::string& path) {
     if (mkdir(path.c_str(), 0755) < 0 && errno != EEXIST) {
         return last_error("mkdir");
@@ -68,64 +57,68 @@ Result<void> make_missing_directory(const std::string& path) {
     return {};
 }
 
-// The directory at `target` with symbolic links of the tree followed inside the tree; for /tmp, which may be one.
-Result<UniqueFd> open_target(const std::string& target) {
-    Result<UniqueFd> directory = open_in_root(AT_FDCWD, target.c_str(), O_PATH | O_DIRECTORY);
-    if (directory.error() == ENOENT) {
-        if (const Result<void> made = make_missing_directory(target); !made.ok()) {
-            return made.system_error();
-        }
-        return open_in_root(AT_FDCWD, target.c_str(), O_PATH | O_DIRECTORY);
-    }
-    return directory;
-}
+struct TargetFacts {
+    bool is_mount = false;
+    bool is_link = false;
+};
 
-bool is_mount_root(int fd) {
+TargetFacts look_at(const std::string& target) {
     struct statx status {};
-    return statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
-           (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+    if (statx(AT_FDCWD, target.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) < 0) {
+        return {};
+    }
+    return {(status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0, S_ISLNK(status.stx_mode)};
 }
 
-Result<void> mount_unless_mounted(const MountFileSystem& operation, const MountFd& mount) {
-    Result<UniqueFd> target = open_target(operation.target);
+Result<void> mount_here(const MountFileSystem& what) {
+    const auto mount = [&] {
+        return mount_file_system(what.type.c_str(), what.target.c_str(), what.options, what.attributes);
+    };
+    const Result<void> mounted = mount();
+    if (mounted.error() == ENOENT && make_missing_directory(what.target).ok()) {
+        return mount();
+    }
+    return mounted;
+}
+
+// For a target of the tree that may be a link, which must not lead out of it nor through a magic link.
+Result<void> mount_behind_link(const MountFileSystem& what) {
+    const Result<UniqueFd> target = open_in_root(AT_FDCWD, what.target.c_str(), O_PATH | O_DIRECTORY);
     if (!target.ok()) {
         return target.system_error();
     }
-    if (is_mount_root(target.value().get())) {
-        return {};
-    }
-    return mount.attach_onto(target.value().get());
+    const Result<MountFd> mount = MountFd::create(what.type.c_str(), what.options, what.attributes);
+    return mount.ok() ? mount.value().attach_onto(target.value().get()) : Result<void>(mount.system_error());
 }
 
 void perform(ChildState& state, const Operation& operation, const MountFileSystem& what) {
     const std::string doing = fmt::format("{} on {}", what.type, what.target);
-    const Outcome outcome(state, operation);
-    Result<MountFd> mount = MountFd::create(what.type.c_str(), what.options, what.attributes);
-    if (!mount.ok()) {
-        outcome.accept(mount.system_error(), what.importance, doing);
-        return;
+    Result<void> mounted;
+    if (what.keep_existing_mount) {
+        const TargetFacts target = look_at(what.target);
+        if (target.is_mount) {
+            state.left_out.push_back(&operation);
+            return;
+        }
+        mounted = target.is_link ? mount_behind_link(what) : mount_here(what);
+    } else {
+        mounted = mount_here(what);
+        if (!mounted.ok() && what.importance == Importance::required) {
+            explain_mount_target(what.target, mounted.error());
+        }
     }
-    Result<void> attached = what.keep_existing_mount ? mount_unless_mounted(what, mount.value())
-                                                     : mount.value().attach(AT_FDCWD, what.target.c_str());
-    if (attached.error() == ENOENT && make_missing_directory(what.target).ok()) {
-        attached = mount.value().attach(AT_FDCWD, what.target.c_str());
-    }
-    if (!attached.ok() && what.importance == Importance::required) {
-        explain_target(what.target, attached.error());
-    }
-    outcome.accept(attached, what.importance, doing);
+    Outcome(state, operation).accept(mounted, what.importance, doing);
 }
 
 void perform(ChildState& state, const Operation& operation, const BindInside& what) {
     const std::string doing = fmt::format("{} on {}", what.source, what.target);
     const Outcome outcome(state, operation);
-    Result<MountFd> mount = MountFd::clone_of(AT_FDCWD, what.source.c_str(), Recursive::no);
+    Result<MountFd> mount =
+        MountFd::clone_with(AT_FDCWD, what.source.c_str(), Recursive::no, {what.attributes, what.cleared});
     Result<void> done = mount.system_error();
     if (mount.ok()) {
-        done = mount.value().set_attributes(what.attributes, what.cleared, Propagation::unchanged, Recursive::no);
-    }
-    if (done.ok()) {
         done = mount.value().attach(AT_FDCWD, what.target.c_str());
+        mount.value().leave_open();
     }
     outcome.accept(done, what.importance, doing);
 }
@@ -173,6 +166,16 @@ void perform(ChildState& state, const Operation& operation, const MakeNode& what
 
 } // namespace
 
+void explain_mount_target(const std::string& target, int code) {
+    struct stat status {};
+    if (lstat(target.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+        throw Error(
+            fmt::format("{} in the tree is {}", target, S_ISLNK(status.st_mode) ? "a symbolic link" : "no directory"),
+            "It has to be a real directory, since a file system is mounted on it.")
+            .with_code(code);
+    }
+}
+
 void run_group(ChildState& state, std::string_view stage) {
     for (const OperationGroup& group : state.plan.groups) {
         if (group.stage != stage) {
@@ -209,8 +212,9 @@ void make_device_nodes(ChildState& state) {
 
 void make_host_directory(ChildState& state) {
     run_group(state, kStageHostDirectory);
-    const UniqueFd directory = open_at(AT_FDCWD, "/run/host", O_PATH | O_DIRECTORY).or_throw("/run/host");
-    bind_notify_socket(state.input.notify_socket, directory.get()).or_throw(kNotifySocketPath);
+    check(chdir("/run/host"), "chdir").or_throw("/run/host");
+    bind_notify_socket(state.input.notify_socket).or_throw(kNotifySocketPath);
+    check(chdir("/"), "chdir").or_throw("/");
 }
 
 void place_credentials(ChildState& state) {
@@ -244,15 +248,13 @@ constexpr const char* kKernelLog = "/proc/kmsg";
 
 // Shows the node at `source` at `target`.
 Result<void> show_at(const char* source, const char* target, uint64_t attributes) {
-    const Result<MountFd> mount = MountFd::clone_of(AT_FDCWD, source, Recursive::no);
+    Result<MountFd> mount = MountFd::clone_with(AT_FDCWD, source, Recursive::no, {attributes});
     if (!mount.ok()) {
         return mount.system_error();
     }
-    if (const Result<void> set = mount.value().set_attributes(attributes, 0, Propagation::unchanged, Recursive::no);
-        !set.ok()) {
-        return set;
-    }
-    return mount.value().attach(AT_FDCWD, target);
+    const Result<void> attached = mount.value().attach(AT_FDCWD, target);
+    mount.value().leave_open();
+    return attached;
 }
 
 // The same, and the node's own name is gone afterwards (a mount of what has no name any more cannot be attached).

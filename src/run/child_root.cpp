@@ -34,7 +34,6 @@ void enter_root(ChildState& state) {
     state.input.root.attach(AT_FDCWD, "/").or_throw("attaching the container's tree");
     check(fchdir(state.input.root.get()), "fchdir").or_throw("");
     pivot_to_working_directory().or_throw("");
-    check(chdir("/"), "chdir").or_throw("");
 }
 
 void leave_host_tree(ChildState&) {

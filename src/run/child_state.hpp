@@ -40,6 +40,9 @@ void replace_kernel_files(ChildState& state);
 void mount_control_groups(ChildState& state);
 void share_mounts(ChildState& state);
 
+// Throws what there is to say about a target in the tree that is a link or no directory; returns when it is one.
+void explain_mount_target(const std::string& target, int code);
+
 // verify_mounts.cpp
 void verify_mounts(ChildState& state);
 

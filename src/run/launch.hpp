@@ -40,7 +40,7 @@ struct Launch {
 struct LaunchInput {
     const Plan& plan;
     const HostProbe& host;
-    const RootTree& tree;
+    RootTree& tree;
     Timeline& timeline;
 };
 

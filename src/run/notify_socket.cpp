@@ -21,20 +21,6 @@ constexpr std::string_view kStatus = "STATUS=";
 // supervisor from its other work. What is left makes the socket readable again.
 constexpr int kMaxSkipped = 32;
 
-Result<void> bind_in_working_directory(int socket) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, kSocketName); // NOLINT(clang-analyzer-security.insecureAPI.strcpy): a short constant
-    // The mode of the socket object is what bind(2) gives the new file, so it is right from its first moment on.
-    if (fchmod(socket, 0200) < 0) {
-        return last_error("fchmod");
-    }
-    const mode_t mask = umask(0);
-    const Result<void> bound = check(::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address), "bind");
-    umask(mask);
-    return bound;
-}
-
 // What came beside the bytes: who sent them. Descriptors are closed.
 pid_t read_control(msghdr& message) {
     pid_t sender = 0;
@@ -71,19 +57,15 @@ Result<UniqueFd> make_notify_socket() {
     return socket;
 }
 
-Result<void> bind_notify_socket(int socket, int directory) {
-    Result<UniqueFd> before = open_at(AT_FDCWD, ".", O_PATH | O_DIRECTORY);
-    if (!before.ok()) {
-        return before.system_error();
+Result<void> bind_notify_socket(int socket) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, kSocketName); // NOLINT(clang-analyzer-security.insecureAPI.strcpy): a short constant
+    // The mode of the socket object is what bind(2) gives the new file, so it is right from its first moment on.
+    if (fchmod(socket, 0200) < 0) {
+        return last_error("fchmod");
     }
-    if (fchdir(directory) < 0) {
-        return last_error("fchdir");
-    }
-    const Result<void> bound = bind_in_working_directory(socket);
-    if (fchdir(before.value().get()) < 0) {
-        return last_error("fchdir");
-    }
-    return bound;
+    return check(::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address), "bind");
 }
 
 Notification parse_notification(std::string_view message) {

@@ -36,9 +36,9 @@ void make_volatile_root(PreparedMounts& mounts, const Plan& plan, const RootTree
     require_merged_usr(tree);
     const UniqueFd usr =
         open_in_root(tree.fd(), "usr", O_PATH | O_DIRECTORY).or_throw(fmt::format("{}/usr", tree.path()));
-    mounts.volatile_usr = MountFd::clone_of(usr.get(), "", Recursive::yes).or_throw("/usr of the tree");
-    mounts.volatile_usr.set_attributes(MOUNT_ATTR_RDONLY, 0, Propagation::private_, Recursive::yes)
-        .or_throw("/usr of the tree");
+    mounts.volatile_usr =
+        MountFd::clone_with(usr.get(), "", Recursive::yes, {MOUNT_ATTR_RDONLY, 0, Propagation::private_})
+            .or_throw("/usr of the tree");
 
     mounts.root = MountFd::create("tmpfs", plan.volatile_options, MOUNT_ATTR_STRICTATIME).or_throw("volatile root");
     check(mkdirat(mounts.root.get(), "usr", 0755), "mkdirat").or_throw("volatile root");
@@ -46,17 +46,15 @@ void make_volatile_root(PreparedMounts& mounts, const Plan& plan, const RootTree
 
 HostMount prepare_host_mount(const BindFromHost& operation) {
     HostMount prepared{&operation, {}};
-    // os-release is a symbolic link on most hosts; the host's own files are trusted to point where they mean to.
+    // The host's own files are trusted to point where they mean to; only there the link (os-release) is one.
     Result<UniqueFd> source = open_at(AT_FDCWD, operation.source.c_str(), O_PATH);
     if (source.error() == ENOENT && operation.importance != Importance::required) {
         return prepared;
     }
     const UniqueFd held = std::move(source).or_throw(operation.source);
-    prepared.mount = MountFd::clone_of(held.get(), "", Recursive::no).or_throw(operation.source);
-    prepared.mount
-        .set_attributes(operation.attributes, 0, operation.receive_mounts ? Propagation::slave : Propagation::private_,
-                        Recursive::no)
-        .or_throw(operation.source);
+    const Propagation propagation = operation.receive_mounts ? Propagation::slave : Propagation::private_;
+    prepared.mount = MountFd::clone_with(held.get(), "", Recursive::no, {operation.attributes, 0, propagation})
+                         .or_throw(operation.source);
     return prepared;
 }
 

@@ -96,6 +96,7 @@ int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
         if (const std::optional<int> status = conclude(input.plan, ending)) {
             return *status;
         }
+        input.tree.renew();
     }
 }
 
@@ -106,7 +107,7 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     if (config.timing) {
         timeline.enable();
     }
-    const RootTree tree = in_stage(timeline, kStageTree, [&] { return RootTree::open(config, selection); });
+    RootTree tree = in_stage(timeline, kStageTree, [&] { return RootTree::open(config, selection); });
     const ImageFacts image = read_image_facts(config, selection, tree);
     HostProbe host = in_stage(timeline, kStageHost, [&] { return probe_host(config); });
     host.facts.propagate_directory = propagate_path(image.machine);

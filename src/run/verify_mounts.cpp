@@ -85,6 +85,7 @@ private:
         const auto found = std::find_if(entries_.rbegin(), entries_.rend(),
                                         [&](const MountedEntry& entry) { return entry.target == target; });
         if (found == entries_.rend()) {
+            explain_mount_target(target, ENOENT);
             fail(target, "is not mounted");
         }
         return *found;
