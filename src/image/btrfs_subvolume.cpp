@@ -3,10 +3,9 @@
 #include "base/file.hpp"
 #include "base/path.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cstring>
 #include <memory>
-#include <ranges>
 
 #include <fcntl.h>
 #include <linux/btrfs.h>
@@ -218,7 +217,7 @@ Result<void> delete_subvolume(int parent, const char* name) {
     if (!is_subvolume(top.value().get())) {
         return SystemError{ENOTTY, "fstatfs"};
     }
-    const Result<std::vector<std::string>> nested = all_nested_in(top.value().get());
+    Result<std::vector<std::string>> nested = all_nested_in(top.value().get());
     if (!nested.ok()) {
         return nested.system_error();
     }
@@ -229,7 +228,8 @@ Result<void> delete_subvolume(int parent, const char* name) {
             (void)set_read_only(inner.value().get(), false);
         }
     }
-    for (const std::string& path : nested.value() | std::views::reverse) {
+    std::reverse(nested.value().begin(), nested.value().end());
+    for (const std::string& path : nested.value()) {
         const Result<UniqueFd> holder = open_subvolume(top.value().get(), parent_of(path).c_str());
         if (!holder.ok()) {
             return holder.system_error();

@@ -14,7 +14,7 @@ namespace nspawn {
 
 namespace {
 
-constexpr size_t kMaxAttributes = 64 * 1024; // XATTR_LIST_MAX and XATTR_SIZE_MAX
+constexpr size_t kMaxAttributes = size_t{64} * 1024; // XATTR_LIST_MAX and XATTR_SIZE_MAX
 
 std::vector<std::string> attribute_names(int fd) {
     const ssize_t size = flistxattr(fd, nullptr, 0);

@@ -22,6 +22,7 @@ namespace nspawn {
 namespace {
 
 constexpr const char* kInits[] = {"/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init"};
+constexpr std::string_view kLibraryPrefix = "libsystemd-shared-";
 constexpr size_t kMaxEntries = 4096; // of a directory that a hostile tree may have filled
 
 #if defined(__x86_64__)
@@ -56,11 +57,10 @@ void for_each_entry(int tree, const char* path, Visit visit) {
 
 // "libsystemd-shared-252.so", also with a distribution's suffix: "libsystemd-shared-252.5-2.so".
 std::optional<unsigned> version_in(std::string_view name) {
-    constexpr std::string_view kPrefix = "libsystemd-shared-";
-    if (!name.starts_with(kPrefix) || !name.ends_with(".so")) {
+    if (!name.starts_with(kLibraryPrefix) || !name.ends_with(".so")) {
         return std::nullopt;
     }
-    const std::string_view rest = name.substr(kPrefix.size());
+    const std::string_view rest = name.substr(kLibraryPrefix.size());
     const auto number = parse_unsigned(rest.substr(0, rest.find_first_not_of("0123456789")));
     return number && *number <= 9999 ? std::optional(static_cast<unsigned>(*number)) : std::nullopt;
 }

@@ -9,7 +9,7 @@ namespace nspawn {
 
 namespace {
 
-constexpr size_t kMaxText = 64 * 1024;
+constexpr size_t kMaxText = size_t{64} * 1024;
 constexpr size_t kMaxValue = 4096;
 constexpr size_t kMaxFields = 256;
 

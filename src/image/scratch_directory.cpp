@@ -94,10 +94,11 @@ Result<void> remove_leftover(int parent, const char* name) {
     if (directory.error() == ENOENT) {
         return {};
     }
-    if (!directory.ok()) {
+    const bool no_directory = directory.error() == ENOTDIR || directory.error() == ELOOP;
+    if (!directory.ok() && !no_directory) {
         return directory.system_error();
     }
-    if (!looks_like_scratch(directory.value().get())) {
+    if (no_directory || !looks_like_scratch(directory.value().get())) {
         return SystemError{ENOTSUP, "fstat"};
     }
     return remove_scratch(parent, directory.value().get(), name);

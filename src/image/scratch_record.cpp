@@ -8,7 +8,7 @@
 #include "image/scratch_directory.hpp"
 #include "linux/cgroup_branch.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <vector>
@@ -22,7 +22,7 @@ namespace nspawn {
 
 namespace {
 
-constexpr size_t kMaxRecordSize = 256 * 1024;
+constexpr size_t kMaxRecordSize = size_t{256} * 1024;
 constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "file"};
 
 // A line stays a line whatever the path holds.
@@ -180,12 +180,13 @@ Result<void> reclaim_line(std::string_view line) {
 bool reclaim_record(std::string_view content) {
     std::vector<std::string_view> lines = split(content, '\n');
     lines.pop_back(); // behind the last newline: nothing, or a line that was cut off before its thing was made
+    std::reverse(lines.begin(), lines.end());
     bool clean = true;
-    for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-        if (const Result<void> done = reclaim_line(*line); !done.ok()) {
-            log::debug("leftover of a killed run: {}: {}", *line, error_text(done.error()));
-            // A line that means nothing will mean nothing tomorrow; what is busy or broken may be tried again.
-            clean = clean && done.error() == EINVAL;
+    for (const std::string_view line : lines) {
+        if (const Result<void> done = reclaim_line(line); !done.ok()) {
+            log::debug("leftover of a killed run: {}: {}", line, error_text(done.error()));
+            // What means nothing or is not ours will be so tomorrow; what is busy or broken may be tried again.
+            clean = clean && (done.error() == EINVAL || done.error() == ENOTSUP);
         }
     }
     return clean;

@@ -142,13 +142,14 @@ TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode) {
     lock.local_.path = join(parent_of(path), fmt::format(".#{}.lck", base_name(path)));
     lock.global_.path = fmt::format("{}/inode-{}:{}", kLockDirectory, status.st_dev, status.st_ino);
     Result<UniqueFd> local = lock_file(lock.local_.path, mode);
-    if (local.error() == EAGAIN) {
+    const int local_error = local.error();
+    if (local_error == EAGAIN) {
         throw_busy(path, holder_of(lock.local_.path));
     }
     if (local.ok()) {
         lock.local_.fd = std::move(local).value();
     } else {
-        log::debug("no lock in the directory of {}: {}: {}", path, lock.local_.path, error_text(local.error()));
+        log::debug("no lock in the directory of {}: {}: {}", path, lock.local_.path, error_text(local_error));
     }
     Result<UniqueFd> global = lock_global(lock.global_.path, mode);
     if (global.error() == EAGAIN) {
@@ -156,8 +157,8 @@ TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode) {
     }
     if (global.ok()) {
         lock.global_.fd = std::move(global).value();
-    } else if (!local.ok()) {
-        throw Error(fmt::format("cannot lock {}: {}: {}; {}: {}", path, lock.local_.path, error_text(local.error()),
+    } else if (!lock.local_.fd) {
+        throw Error(fmt::format("cannot lock {}: {}: {}; {}: {}", path, lock.local_.path, error_text(local_error),
                                 lock.global_.path, error_text(global.error())),
                     "Set SYSTEMD_NSPAWN_LOCK=0 to start without a lock; nothing then stops a second container.")
             .with_code(global.error());

@@ -19,7 +19,7 @@ namespace nspawn {
 
 namespace {
 
-constexpr size_t kMaxFile = 1024 * 1024;
+constexpr size_t kMaxFile = size_t{1024} * 1024;
 constexpr size_t kMaxLine = 4096;
 constexpr size_t kMaxEntries = 65536;
 constexpr size_t kMaxGroups = 65536; // NGROUPS_MAX of the kernel

@@ -82,15 +82,20 @@ TEST_F(Record, ADirectoryCalledLikeOursIsNotOursForThat) {
     ASSERT_EQ(chmod(name.c_str(), 0700), 0);
     leave("tree " + name + "\n");
     reclaim_dead_runs();
+    EXPECT_FALSE(is_left());
     EXPECT_TRUE(std::filesystem::exists(name + "/precious"));
     std::filesystem::remove_all(name);
     std::filesystem::create_directories(name + "/upper"); // of others' reading
     ASSERT_EQ(chmod(name.c_str(), 0755), 0);
+    leave("tree " + name + "\n");
     reclaim_dead_runs();
+    EXPECT_FALSE(is_left());
     EXPECT_TRUE(std::filesystem::exists(name + "/upper"));
     std::filesystem::remove_all(name);
     std::filesystem::create_symlink(path("tree"), name);
+    leave("tree " + name + "\n");
     reclaim_dead_runs();
+    EXPECT_FALSE(is_left());
     EXPECT_TRUE(std::filesystem::exists(path("tree/usr")));
     std::filesystem::remove(name);
 }
