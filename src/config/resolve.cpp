@@ -115,8 +115,7 @@ Resolved resolve(const CommandLine& line, std::span<const Assignment> settings, 
 
     Resolved resolved;
     resolved.provenance = provenance_of(draft.config, held, derived, line);
-    resolved.warnings = switches.warnings;
-    resolved.warnings.insert(resolved.warnings.end(), held.warnings.begin(), held.warnings.end());
+    resolved.warnings = held.warnings;
     resolved.config = std::move(draft.config);
     return resolved;
 }

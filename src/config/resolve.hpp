@@ -27,7 +27,7 @@ struct Provenance {
 struct Resolved {
     Config config;
     std::vector<Provenance> provenance; // in the order of the option table
-    std::vector<std::string> warnings;  // one line each
+    std::vector<std::string> warnings;  // one line each, about settings that do not hold
 };
 
 // What the command line alone says: enough to find the tree and its settings files. Every value on it is checked;

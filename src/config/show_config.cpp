@@ -60,7 +60,7 @@ Json config_as_json(const Resolved& resolved) {
             {"from", from},
         }));
     }
-    return Json::object({{"settings", settings}, {"warnings", resolved.warnings}});
+    return Json::object({{"settings", settings}});
 }
 
 } // namespace nspawn

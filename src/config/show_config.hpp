@@ -11,7 +11,7 @@
 namespace nspawn {
 
 std::string config_as_text(const Resolved& resolved);
-// {"settings": [{"option", "setting", "values", "from"}…], "warnings": […]}
+// {"settings": [{"option", "setting", "values", "from"}…]}; null for an option or setting that does not exist.
 Json config_as_json(const Resolved& resolved);
 
 } // namespace nspawn

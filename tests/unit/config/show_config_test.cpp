@@ -85,14 +85,12 @@ TEST(ShowConfig, ControlCharactersStayOffTheTerminal) {
 
 TEST(ShowConfig, Json) {
     Saying saying({"--hostname=web", "--show-config", "--json"});
-    saying.trusted("Exec.KillSignal=NOPE");
     const std::string text = config_as_json(saying.resolved()).dump(false);
     EXPECT_THAT(
         text,
         HasSubstr(R"({"option":"--hostname","setting":"Exec.Hostname","values":["web"],"from":["command line"]})"));
     EXPECT_THAT(text,
                 HasSubstr(R"({"option":null,"setting":"Exec.Parameters","values":[],"from":["built-in default"]})"));
-    EXPECT_THAT(text, HasSubstr(R"("warnings":["/etc/t.nspawn:1: KillSignal=NOPE: ignored)"));
 }
 
 } // namespace
