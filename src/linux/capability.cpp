@@ -21,6 +21,7 @@ constexpr std::string_view kNames[] = {
 };
 
 constexpr std::string_view kPrefix = "CAP_";
+constexpr size_t kStatusLimit = 65536;
 
 bool kernel_knows(unsigned number) { return prctl(PR_CAPBSET_READ, number, 0, 0, 0) >= 0; }
 
@@ -120,7 +121,6 @@ std::optional<CapabilitySets> parse_capability_status(std::string_view status) {
 }
 
 Result<CapabilitySets> read_own_capabilities() {
-    constexpr size_t kStatusLimit = 64 * 1024;
     auto status = read_file(AT_FDCWD, "/proc/self/status", kStatusLimit);
     if (!status.ok()) {
         return status.system_error();

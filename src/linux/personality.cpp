@@ -47,6 +47,9 @@ constexpr uint16_t kElf32Machine = EM_NONE;
 
 constexpr unsigned char kOwnByteOrder = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
 
+// This "domain" changes nothing and answers the present one.
+constexpr unsigned long kOnlyAsk = 0xffffffff;
+
 } // namespace
 
 std::span<const Personality> personalities() { return kPersonalities; }
@@ -88,7 +91,6 @@ std::optional<Personality> personality_of_elf32() {
 }
 
 Result<void> set_personality(unsigned long value) {
-    constexpr unsigned long kOnlyAsk = 0xffffffff;
     const int present = personality(kOnlyAsk);
     if (present < 0) {
         return last_error("personality");

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 
 #include <fcntl.h>
 
@@ -14,24 +13,27 @@ namespace nspawn {
 
 namespace {
 
+constexpr std::string_view kNamePrefix = "RLIMIT_";
+constexpr uint64_t kMebibyte = 1ULL << 20;
+
 enum class UnitKind { number, bytes, seconds, microseconds, nice };
 
 struct Resource {
-    int number;
     std::string_view name;
+    int number;
     UnitKind unit;
 };
 
 // In the order of systemd-nspawn(1) --rlimit=help.
 constexpr Resource kResources[] = {
-    {RLIMIT_CPU, "CPU", UnitKind::seconds},         {RLIMIT_FSIZE, "FSIZE", UnitKind::bytes},
-    {RLIMIT_DATA, "DATA", UnitKind::bytes},         {RLIMIT_STACK, "STACK", UnitKind::bytes},
-    {RLIMIT_CORE, "CORE", UnitKind::bytes},         {RLIMIT_RSS, "RSS", UnitKind::bytes},
-    {RLIMIT_NPROC, "NPROC", UnitKind::number},      {RLIMIT_NOFILE, "NOFILE", UnitKind::number},
-    {RLIMIT_MEMLOCK, "MEMLOCK", UnitKind::bytes},   {RLIMIT_AS, "AS", UnitKind::bytes},
-    {RLIMIT_LOCKS, "LOCKS", UnitKind::number},      {RLIMIT_SIGPENDING, "SIGPENDING", UnitKind::number},
-    {RLIMIT_MSGQUEUE, "MSGQUEUE", UnitKind::bytes}, {RLIMIT_NICE, "NICE", UnitKind::nice},
-    {RLIMIT_RTPRIO, "RTPRIO", UnitKind::number},    {RLIMIT_RTTIME, "RTTIME", UnitKind::microseconds},
+    {"CPU", RLIMIT_CPU, UnitKind::seconds},         {"FSIZE", RLIMIT_FSIZE, UnitKind::bytes},
+    {"DATA", RLIMIT_DATA, UnitKind::bytes},         {"STACK", RLIMIT_STACK, UnitKind::bytes},
+    {"CORE", RLIMIT_CORE, UnitKind::bytes},         {"RSS", RLIMIT_RSS, UnitKind::bytes},
+    {"NPROC", RLIMIT_NPROC, UnitKind::number},      {"NOFILE", RLIMIT_NOFILE, UnitKind::number},
+    {"MEMLOCK", RLIMIT_MEMLOCK, UnitKind::bytes},   {"AS", RLIMIT_AS, UnitKind::bytes},
+    {"LOCKS", RLIMIT_LOCKS, UnitKind::number},      {"SIGPENDING", RLIMIT_SIGPENDING, UnitKind::number},
+    {"MSGQUEUE", RLIMIT_MSGQUEUE, UnitKind::bytes}, {"NICE", RLIMIT_NICE, UnitKind::nice},
+    {"RTPRIO", RLIMIT_RTPRIO, UnitKind::number},    {"RTTIME", RLIMIT_RTTIME, UnitKind::microseconds},
 };
 static_assert(std::size(kResources) == RLIM_NLIMITS);
 
@@ -83,8 +85,8 @@ std::string_view take_while(std::string_view& text, bool (*wanted)(char)) {
 // floor(unit * 0.digits), exact: from the last digit to the first the remainder stays below `unit` (at most 2^60).
 uint64_t fraction_of(uint64_t unit, std::string_view digits) {
     uint64_t value = 0;
-    for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) {
-        value = (value + static_cast<uint64_t>(*digit - '0') * unit) / 10;
+    for (size_t at = digits.size(); at > 0; --at) {
+        value = (value + static_cast<uint64_t>(digits[at - 1] - '0') * unit) / 10;
     }
     return value;
 }
@@ -170,21 +172,22 @@ std::optional<uint64_t> parse_time_span(std::string_view text, uint64_t default_
     return sum;
 }
 
+constexpr int64_t kNiceBase = 20;
+
 // A signed number is a nice level, -20 to +19; an unsigned one is the kernel's own scale, 20 minus the level.
 std::optional<uint64_t> parse_nice(std::string_view text) {
-    constexpr int64_t kBase = 20;
     const bool is_level = text.starts_with('-') || text.starts_with('+');
     const auto number = parse_signed(text);
-    if (!number || *number > 2 * kBase) {
+    if (!number || *number > 2 * kNiceBase) {
         return std::nullopt;
     }
     if (!is_level) {
         return static_cast<uint64_t>(*number);
     }
-    if (*number < -kBase || *number >= kBase) {
+    if (*number < -kNiceBase || *number >= kNiceBase) {
         return std::nullopt;
     }
-    return static_cast<uint64_t>(kBase - *number);
+    return static_cast<uint64_t>(kNiceBase - *number);
 }
 
 // As the original reads plain numbers: decimal, 0x… or, with a leading zero, octal.
@@ -249,9 +252,8 @@ std::string format_value(uint64_t value) { return value == RLIM64_INFINITY ? "in
 } // namespace
 
 std::optional<int> parse_resource_name(std::string_view text) {
-    constexpr std::string_view kPrefix = "RLIMIT_";
-    if (text.starts_with(kPrefix)) {
-        text.remove_prefix(kPrefix.size());
+    if (text.starts_with(kNamePrefix)) {
+        text.remove_prefix(kNamePrefix.size());
     }
     for (const Resource& resource : kResources) {
         if (resource.name == text) {
@@ -288,7 +290,6 @@ std::string format_resource_limit(const rlimit64& limit) {
 }
 
 Result<ResourceLimitSet> default_resource_limits(uint64_t nr_open) {
-    constexpr uint64_t kMebibyte = 1ULL << 20;
     ResourceLimitSet limits;
     limits.fill({RLIM64_INFINITY, RLIM64_INFINITY});
     limits[RLIMIT_CORE].rlim_cur = 0;

@@ -71,6 +71,9 @@ struct Interval {
     Verdict verdict;
 };
 
+// Enough that no vector grows: the busiest architecture has some 150.
+constexpr size_t kExpectedIntervals = 512;
+
 // Every number of one audit architecture, in rising order.
 class IntervalList {
 public:
@@ -141,8 +144,9 @@ Segment take_segment(std::span<const Interval>& rest) {
     return segment;
 }
 
+constexpr uint32_t kLowHalf = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4;
+
 constexpr uint32_t argument_offset(uint32_t index) {
-    constexpr uint32_t kLowHalf = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : 4;
     return static_cast<uint32_t>(offsetof(seccomp_data, args)) + 8 * index + kLowHalf;
 }
 
@@ -239,7 +243,6 @@ FilterSummary::Architecture count_calls(const SyscallInterface& interface, const
 } // namespace
 
 std::vector<sock_filter> build_filter(const FilterPolicy& policy) {
-    constexpr size_t kExpectedIntervals = 512;
     Verdicts verdicts;
     decide(policy, verdicts);
     IntervalList list(kExpectedIntervals);

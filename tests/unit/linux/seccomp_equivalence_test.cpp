@@ -229,7 +229,8 @@ TEST(FilterEquivalence, Arguments) {
 TEST(FilterEquivalence, ArgumentsOfRefusedCalls) {
     FilterPolicy policy = policy_for(kDefaultRetainedCapabilities);
     policy.suppress_sync = true;
-    policy.deny = {"fsync", "syncfs", "sync", "openat2"};
+    policy.deny = {"fsync", "syncfs", "sync", "openat2", "open", "socket", "ioctl"};
+    policy.forbid_terminal_injection = true;
     expect_agreement(policy, calls_with_arguments());
 }
 

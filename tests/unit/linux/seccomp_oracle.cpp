@@ -86,7 +86,7 @@ std::vector<sock_filter> audit_filter(uint32_t interface) {
     return export_filter(context);
 }
 
-std::vector<sock_filter> sync_filter(uint32_t interface) {
+std::vector<sock_filter> sync_filter(uint32_t interface, const std::set<std::string>& allowed) {
     const Context context = make_context(SCMP_ACT_ALLOW, interface);
     for (const char* name : {"fdatasync", "fsync", "sync_file_range", "sync_file_range2", "syncfs"}) {
         add_rule(context, SCMP_ACT_ERRNO(0), name, SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, 0x80000000, 0));
@@ -94,9 +94,11 @@ std::vector<sock_filter> sync_filter(uint32_t interface) {
     add_rule(context, SCMP_ACT_ERRNO(0), "msync");
     add_rule(context, SCMP_ACT_ERRNO(0), "sync");
     for (const uint32_t bit : {O_DSYNC, O_SYNC & ~O_DSYNC}) {
-        add_rule(context, SCMP_ACT_ERRNO(EINVAL), "open", has_bits(1, bit));
-        add_rule(context, SCMP_ACT_ERRNO(EINVAL), "openat", has_bits(2, bit));
-        add_rule(context, SCMP_ACT_ERRNO(EINVAL), "open_by_handle_at", has_bits(2, bit));
+        for (const auto& [name, argument] : {std::pair{"open", 1U}, {"openat", 2U}, {"open_by_handle_at", 2U}}) {
+            if (allowed.contains(name)) {
+                add_rule(context, SCMP_ACT_ERRNO(EINVAL), name, has_bits(argument, bit));
+            }
+        }
     }
     add_rule(context, SCMP_ACT_ERRNO(ENOSYS), "openat2");
     add_rule(context, SCMP_ACT_ERRNO(ENOSYS), "io_uring_setup");
@@ -170,7 +172,7 @@ SeccompOracle::SeccompOracle(const FilterPolicy& policy) {
             filters.push_back(terminal_filter(interface));
         }
         if (policy.suppress_sync) {
-            filters.push_back(sync_filter(interface));
+            filters.push_back(sync_filter(interface, allowed_));
         }
     }
 }
