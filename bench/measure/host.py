@@ -38,6 +38,12 @@ def find_tree(source: pathlib.Path) -> pathlib.Path:
     return tree
 
 
+def file_system_of(path: str | os.PathLike[str]) -> str:
+    found = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", str(path)], capture_output=True, text=True,
+                           check=True)
+    return found.stdout.strip()
+
+
 class Workshop:
     """A directory with a copy of the tree; removed at the end."""
 
@@ -51,9 +57,7 @@ class Workshop:
                 shutil.copy(programs[name], self.tree / "usr/local/bin" / name)
 
     def file_system(self) -> str:
-        found = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", str(self.path)], capture_output=True, text=True,
-                               check=True)
-        return found.stdout.strip()
+        return file_system_of(self.path)
 
     def __enter__(self) -> "Workshop":
         return self
@@ -63,11 +67,13 @@ class Workshop:
 
 
 def enter_private_namespace() -> None:
-    """A mount namespace of our own. On a hybrid host the list of version 2 controllers is hidden in it: crun refuses
-    to start when there is one."""
+    """A mount namespace of our own. In it, /run is in memory, as on every host that was booted; and on a hybrid host the
+    list of version 2 controllers is hidden: crun refuses to start when there is one."""
     if libc.unshare(CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+    if file_system_of("/run") != "tmpfs":
+        mount("run", "/run", "tmpfs", 0)
     if os.path.exists(HYBRID_CONTROLLERS):
         mount("/dev/null", HYBRID_CONTROLLERS, None, MS_BIND)
 

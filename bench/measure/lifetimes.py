@@ -71,19 +71,18 @@ def wait_until_ready(listener: socket.socket, pid: int) -> None:
         os.close(pidfd)
 
 
-def supervisor_memory(programs: list[Competitor]) -> tuple[dict[str, int], dict[str, str]]:
-    """Kilobytes that no other process shares, of the process that was started, while its container sleeps."""
-    used, failed = {}, {}
-    for program in programs:
-        pid = program.spawn(0)
-        try:
-            wait_for_program(pid, "sleep")
-            used[program.name] = private_kilobytes(pid)
-        except (RunFailed, OSError) as error:
-            failed[program.name] = f"{program.name}: {error}"
-        finally:
+def supervisor_memory(program: Competitor) -> int:
+    """Kilobytes that no other process shares, of the process that was started, while its container sleeps. A second one
+    sleeps beside it, so that the program's text, of which there is one copy for all, does not count."""
+    pids: list[int] = []
+    try:
+        for number in range(2):
+            pids.append(program.spawn(number))
+            wait_for_program(pids[-1], "sleep")
+        return private_kilobytes(pids[-1])
+    finally:
+        for pid in pids:
             stop(pid, STOP_PATIENCE)
-    return used, failed
 
 
 def wait_for_program(pid: int, name: str) -> None:

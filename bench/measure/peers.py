@@ -69,10 +69,16 @@ def nspawn(peers: Peers, shop: Workshop, words: list[str], *options: str) -> Com
     return Competitor("nspawn", lambda number: argv)
 
 
-def floor(peers: Peers, shop: Workshop, words: list[str]) -> Competitor | None:
+def with_machine_names(competitor: Competitor) -> Competitor:
+    """The same with a name of its own for each run."""
+    program, *rest = competitor.argv(0)
+    return Competitor(competitor.name, lambda number: [program, "-M", f"bench{number}", *rest])
+
+
+def floor(peers: Peers, shop: Workshop, words: list[str], filter_file: pathlib.Path | None = None) -> Competitor | None:
     if peers.floor is None:
         return None
-    filter_file = shop.path / "filter.bpf"
+    filter_file = filter_file or shop.path / "filter.bpf"
     load = ["-s", str(filter_file)] if filter_file.exists() else []
     argv = [peers.floor, "-f", *load, str(shop.tree), *words]
     return Competitor("floor", lambda number: argv)
