@@ -107,58 +107,23 @@ leader_of() {
     return 1
 }
 
-# One line for the user: error output of `run --separate-stderr` is one line that starts with the program's name.
+# What went wrong is one line that starts with the program's name; an indented hint may follow it. For the error output
+# of `run --separate-stderr`; the optional pattern is for the first line.
 assert_one_error_line() {
-    assert_equal "${#stderr_lines[@]}" 1
-    [[ ${stderr_lines[0]} == nspawn:* ]] || fail "does not start with the program's name: ${stderr_lines[0]}"
+    local line
+    [[ ${stderr_lines[0]-} == nspawn:* ]] || fail "no line of the program: $stderr"
+    for line in "${stderr_lines[@]:1}"; do
+        [[ $line == "  "* ]] || fail "more than one line: $stderr"
+    done
     if (($#)); then [[ ${stderr_lines[0]} =~ $1 ]] || fail "'${stderr_lines[0]}' does not match '$1'"; fi
 }
 
 # --- what is there before and after -------------------------------------------------------------------------------
 
-host_state() {
-    echo "# mounts"
-    cut -d' ' -f5- /proc/self/mountinfo | sort
-    echo "# loop devices"
-    cat /sys/block/loop*/loop/backing_file 2>/dev/null | sort
-    echo "# network links"
-    ip -o link | awk -F': ' '{ print $2 }' | sort
-    echo "# cgroups below the test's own"
-    own_cgroups | while read -r directory; do find "$directory" -mindepth 1 -type d; done | sort
-    echo "# run-time files"
-    find /run/nspawn /run/systemd/nspawn /run/systemd/nspawn-* -mindepth 1 -printf '%p %y %m\n' 2>/dev/null |
-        grep -vE '^/run/(systemd/)?nspawn/(locks|propagate|unix-export) d' | sort
-    echo "# temporary files"
-    ls -A -d /tmp/nspawn* /var/tmp/nspawn* /.\#* 2>/dev/null | sort
-    echo "# beside the tree"
-    ls -A "$PLACE" | sort
-    echo "# processes of the program and of the tree"
-    processes_of_test | sort
-}
+host_state() { /usr/bin/python3 "$TESTS/root/host_state.py" "$NSPAWN" "$PLACE" "$TREE"; }
 
-# The directories of the shell's own cgroup in every mounted hierarchy.
-own_cgroups() {
-    local number controllers path root
-    while IFS=: read -r number controllers path; do
-        root=$(awk -v want="$controllers" '
-            { for (i = 7; i <= NF; i++) if ($i == "-") break
-              type = $(i + 1); options = "," $(i + 3) "," }
-            (want == "" && type == "cgroup2") || (want != "" && type == "cgroup" && index(options, "," want ",")) { print $5; exit }
-        ' /proc/self/mountinfo)
-        [[ -n $root && -d $root$path ]] && echo "$root$path"
-    done </proc/self/cgroup
-    return 0
-}
-
-processes_of_test() {
-    local file files=("$NSPAWN") known
-    for file in "$TREE"/usr/bin/{probe,busybox}; do [[ -e $file ]] && files+=("$file"); done
-    known=$(stat -L -c '%d:%i' -- "${files[@]}" 2>/dev/null)
-    stat -L -c '%d:%i %n' /proc/[0-9]*/exe 2>/dev/null | while read -r id link; do
-        grep -qxF "$id" <<<"$known" && echo "${link%/exe} $(tr '\0' ' ' <"${link%/exe}/cmdline" 2>/dev/null)"
-    done
-    return 0
-}
+# The processes of the program and of the tree that run now, one a line.
+processes_of_test() { host_state | sed '1,/^# processes$/d'; }
 
 remember_host() { HOST_BEFORE=$(host_state); }
 
@@ -194,6 +159,9 @@ copy_debian_tree() {
 require_i386() {
     [[ $("$PROBE" syscall i386 20) == "20: ok" ]] || skip "this kernel runs no 32-bit system calls"
 }
+
+# Raising a hard limit takes this capability; without it what cannot be had is clamped.
+may_raise_limits() { ((16#$(sed -n 's/^CapEff:\t//p' /proc/self/status) >> 24 & 1)); }
 
 cgroup_mode() {
     if [[ $(stat -f -c %T /sys/fs/cgroup) == cgroup2fs ]]; then

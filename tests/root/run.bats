@@ -126,7 +126,8 @@ END
 }
 
 @test "closed stdin: the command sees an end of file" {
-    run nspawn -q -P -D "$TREE" sh -c 'cat; echo done' <&-
+    # Closed right at the start: a shell's own pipes would take the free number otherwise.
+    run bash -c 'exec timeout 20 "$NSPAWN" -q -P -D "$1" sh -c "cat; echo done" <&-' _ "$TREE"
     assert_success
     assert_output done
 }
