@@ -1,6 +1,7 @@
 // Any passwd and group file, any --user=: never a crash, and never a record that breaks the promises of its header.
 #include "base/error.hpp"
 #include "image/user_database.hpp"
+#include "planted_bug.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -39,6 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     try {
         if (const auto record = nspawn::find_user_in(passwd, group, user)) {
             check_record(*record);
+            nspawn::fuzz::planted_bug(!record->groups.empty(), passwd);
         }
     } catch (const nspawn::Error&) {
         // a number that is no uid

@@ -90,7 +90,7 @@ std::string settings_dictionary() {
 }
 
 std::string command_line_dictionary() {
-    std::set<std::string> words = {"--", "-", "=", "infinity", ":", ",", "~", "@"};
+    std::set<std::string> words = {"--", "-", "=", "infinity", ":", ",", "~", "@", std::string(1, '\0')};
     for (const Option& option : option_table()) {
         for (const std::string& spelling : spellings(option)) {
             words.insert(spelling);
