@@ -303,12 +303,10 @@ Json filter_as_json(const Plan& plan) {
     return Json::object({{"instructions", summary.instructions}, {"architectures", architectures}});
 }
 
-Json stage_list(const std::vector<const char*>& names) {
-    Json list = Json::array();
+void add_stages(Json& list, const std::vector<const char*>& names) {
     for (const char* name : names) {
         list.add(name);
     }
-    return list;
 }
 
 } // namespace
@@ -322,8 +320,9 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
                                        {"command", payload_words(plan)},
                                        {"user", user_text(plan)},
                                        {"working_directory", plan.payload.working_directory}});
-    const Json stages =
-        Json::object({{"supervisor", stage_list(supervisor_stages)}, {"child", stage_list(child_stages)}});
+    Json stages = Json::array();
+    add_stages(stages, supervisor_stages);
+    add_stages(stages, child_stages);
     const Json json = Json::object({
         {"machine", plan.machine},
         {"tree", plan.tree},
