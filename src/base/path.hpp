@@ -13,8 +13,8 @@ namespace nspawn {
 [[nodiscard]] std::string simplified(std::string_view path);
 // True when `path` is `directory` or lies below it (both simplified).
 [[nodiscard]] bool is_within(std::string_view path, std::string_view directory);
-[[nodiscard]] std::string_view base_name(std::string_view path);     // "" for "/"
-[[nodiscard]] std::string parent_of(std::string_view path);          // "/" for "/a", "." for "a"
+[[nodiscard]] std::string_view base_name(std::string_view path); // "" for "/"
+[[nodiscard]] std::string parent_of(std::string_view path);      // "/" for "/a", "." for "a"
 [[nodiscard]] std::string join(std::string_view directory, std::string_view name);
 
 } // namespace nspawn

@@ -31,7 +31,7 @@ struct ImageFacts {
     std::string path;                        // the tree as the user knows it, for messages
     std::optional<Id128> machine_id;         // the tree's own /etc/machine-id when it is initialized
     std::optional<UserRecord> user;          // --user= as found in the tree; empty: root or ask getent inside
-    bool read_only = false;            // the tree may not be written
+    bool read_only = false;                  // the tree may not be written
     bool is_host_root = false;               // the tree is "/"
     bool init_is_32bit = false;              // the tree's init is an ELF32 file of this machine's family
     std::optional<unsigned> systemd_version; // of libsystemd-shared in the tree
