@@ -49,8 +49,11 @@ namespace {
 // As <linux/mount.h> of Linux 6.15 and all architectures have it.
 constexpr long kOpenTreeAttr = 467;
 
-unsigned clone_flags(const char* path, Recursive recursive) {
-    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW;
+unsigned clone_flags(const char* path, Recursive recursive, FinalLink link) {
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+    if (link == FinalLink::kept) {
+        flags |= AT_SYMLINK_NOFOLLOW;
+    }
     if (*path == '\0') {
         flags |= AT_EMPTY_PATH;
     }
@@ -74,28 +77,29 @@ Result<void> set_attributes_at(int at, const char* path, unsigned flags, uint64_
 
 } // namespace
 
-Result<MountFd> MountFd::clone_of(int at, const char* path, Recursive recursive) {
-    UniqueFd mount(static_cast<int>(syscall(SYS_open_tree, at, path, clone_flags(path, recursive))));
+Result<MountFd> MountFd::clone_of(int at, const char* path, Recursive recursive, FinalLink link) {
+    UniqueFd mount(static_cast<int>(syscall(SYS_open_tree, at, path, clone_flags(path, recursive, link))));
     if (!mount) {
         return last_error("open_tree");
     }
     return MountFd(std::move(mount));
 }
 
-Result<MountFd> MountFd::clone_with(int at, const char* path, Recursive recursive, const MountAttributes& attributes) {
+Result<MountFd> MountFd::clone_with(int at, const char* path, Recursive recursive, const MountAttributes& attributes,
+                                    FinalLink link) {
     mount_attr wanted{};
     wanted.attr_set = attributes.set;
     wanted.attr_clr = attributes.clear;
     wanted.propagation = static_cast<uint64_t>(attributes.propagation);
     UniqueFd mount(
-        static_cast<int>(syscall(kOpenTreeAttr, at, path, clone_flags(path, recursive), &wanted, sizeof wanted)));
+        static_cast<int>(syscall(kOpenTreeAttr, at, path, clone_flags(path, recursive, link), &wanted, sizeof wanted)));
     if (mount) {
         return MountFd(std::move(mount));
     }
     if (errno != ENOSYS) {
         return last_error("open_tree_attr");
     }
-    Result<MountFd> cloned = clone_of(at, path, recursive);
+    Result<MountFd> cloned = clone_of(at, path, recursive, link);
     if (cloned.ok()) {
         const Result<void> set =
             cloned.value().set_attributes(attributes.set, attributes.clear, attributes.propagation, recursive);

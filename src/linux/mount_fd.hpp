@@ -23,6 +23,8 @@ struct MountOption {
 };
 
 enum class Recursive { no, yes };
+// Of a path whose last component is a symbolic link: the link itself, or what it leads to.
+enum class FinalLink { kept, followed };
 
 // How a mount's changes reach its peers, mount_namespaces(7). Values are the kernel's MS_* flags.
 enum class Propagation : uint64_t { unchanged = 0, shared = 1 << 20, slave = 1 << 19, private_ = 1 << 18 };
@@ -41,12 +43,12 @@ public:
     // A new instance of file system `type`; `attributes` are MOUNT_ATTR_* of mount_setattr(2).
     static Result<MountFd> create(const char* type, std::span<const MountOption> options, uint64_t attributes);
     // A detached copy of the mount that shows `path`, with its submounts if recursive. An empty path means `at` itself.
-    // The last component is not followed when it is a symbolic link.
-    static Result<MountFd> clone_of(int at, const char* path, Recursive recursive);
+    static Result<MountFd> clone_of(int at, const char* path, Recursive recursive, FinalLink link = FinalLink::kept);
 
     // The same with attributes and propagation set before anybody sees it: one call where the kernel has
     // open_tree_attr(2) (Linux 6.15), two elsewhere.
-    static Result<MountFd> clone_with(int at, const char* path, Recursive recursive, const MountAttributes& attributes);
+    static Result<MountFd> clone_with(int at, const char* path, Recursive recursive, const MountAttributes& attributes,
+                                      FinalLink link = FinalLink::kept);
 
     // Sets and clears MOUNT_ATTR_*, and the propagation, of the mount or of the whole tree.
     [[nodiscard]] Result<void> set_attributes(uint64_t set, uint64_t clear, Propagation propagation,

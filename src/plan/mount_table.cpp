@@ -36,15 +36,15 @@ public:
     MountTable(Plan& plan, const MountTableInput& input) : plan_(plan), input_(input) {}
 
     void build() {
+        plan_.volatile_options = tmpfs_options("0755", "25%", "1m");
+        // C.2: group 5 is "tty" on every distribution.
+        plan_.devpts_options = {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
+        add_context(plan_.devpts_options);
         api_file_systems();
         devices();
         host_directory();
         masks();
         control_groups();
-        plan_.volatile_options = tmpfs_options("0755", "25%", "1m");
-        // C.2: group 5 is "tty" on every distribution.
-        plan_.devpts_options = {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
-        add_context(plan_.devpts_options);
     }
 
 private:
@@ -109,6 +109,9 @@ private:
             add.push_back(MakeSymlink{link.path, link.target});
         }
         add.push_back(MakeDirectory{"/dev/pts", 0755});
+        if (plan_.console == ConsoleMode::pipe) {
+            add.push_back(MountFileSystem{"devpts", "/dev/pts", plan_.devpts_options, kDevptsAttributes});
+        }
     }
 
     void device_node(std::vector<Operation>& add, const HostDevice& device) const {
@@ -140,7 +143,7 @@ private:
         add.push_back(MakeFile{"/run/host/container-manager", 0444, plan_.payload.container_service + "\n"});
         add.push_back(MakeFile{"/run/host/container-uuid", 0444, plan_.uuid.uuid() + "\n"});
         if (!input_.host.os_release_path.empty()) {
-            add.push_back(MakeFile{"/run/host/os-release", 0444, ""});
+            add.push_back(MakeNode{"/run/host/os-release", S_IFREG | 0444});
         }
         add.push_back(MakeDirectory{"/run/host/incoming", 0600});
         if (!plan_.credentials.empty()) {

@@ -6,10 +6,13 @@
 
 #include "plan/plan.hpp"
 
+#include <linux/mount.h>
+
 namespace nspawn {
 
 inline constexpr const char* kNotifySocketPath = "/run/host/notify";
 inline constexpr const char* kCredentialsPath = "/run/host/credentials";
+inline constexpr uint64_t kDevptsAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
 
 // Names of the groups, in order; also stage names.

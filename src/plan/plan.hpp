@@ -67,6 +67,7 @@ struct Plan {
     std::vector<OperationGroup> groups;
 
     ConsoleMode console = ConsoleMode::read_only;
+    // With a console of its own the supervisor makes the devpts, to open the terminal in it; else the child does.
     std::vector<MountOption> devpts_options;
 
     std::vector<std::pair<std::string, std::string>> environment_before_user; // spec C.3: the user's variables stand

@@ -203,8 +203,8 @@ void mount_api_file_systems(ChildState& state) {
 
 void make_device_nodes(ChildState& state) {
     run_group(state, kStageDevices);
-    state.input.devpts.attach(AT_FDCWD, "/dev/pts").or_throw("devpts on /dev/pts");
-    if (state.input.pty_peer >= 0) {
+    if (state.input.devpts.valid()) {
+        state.input.devpts.attach(AT_FDCWD, "/dev/pts").or_throw("devpts on /dev/pts");
         const std::string target = fmt::format("pts/{}", state.input.pty_number);
         check(symlink(target.c_str(), "/dev/console"), "symlink").or_throw("/dev/console");
     }

@@ -93,6 +93,10 @@ Pidfd start_child(const Launch& launch, const ChildInput& child_input) {
                     "New namespaces are not allowed here: run as root, and inside another container give that one "
                     "CAP_SYS_ADMIN and a system call filter that allows clone3, mount and pivot_root.");
     }
+    if (leader.error() == EAGAIN) {
+        throw Error(fmt::format("clone3: {}", error_text(EAGAIN)),
+                    "No more processes are allowed here: look at ulimit -u and at pids.max of the control group.");
+    }
     return std::move(leader).or_throw("");
 }
 

@@ -1,6 +1,7 @@
 #include "run/prepare_root.hpp"
 
 #include "base/file.hpp"
+#include "plan/mount_table.hpp"
 
 #include <fmt/format.h>
 
@@ -46,15 +47,14 @@ void make_volatile_root(PreparedMounts& mounts, const Plan& plan, const RootTree
 
 HostMount prepare_host_mount(const BindFromHost& operation) {
     HostMount prepared{&operation, {}};
-    // The host's own files are trusted to point where they mean to; only there the link (os-release) is one.
-    Result<UniqueFd> source = open_at(AT_FDCWD, operation.source.c_str(), O_PATH);
-    if (source.error() == ENOENT && operation.importance != Importance::required) {
+    const Propagation propagation = operation.receive_mounts ? Propagation::slave : Propagation::private_;
+    // The host's own files are trusted to point where they mean to (os-release is a link on most hosts).
+    Result<MountFd> mount = MountFd::clone_with(AT_FDCWD, operation.source.c_str(), Recursive::no,
+                                                {operation.attributes, 0, propagation}, FinalLink::followed);
+    if (mount.error() == ENOENT && operation.importance != Importance::required) {
         return prepared;
     }
-    const UniqueFd held = std::move(source).or_throw(operation.source);
-    const Propagation propagation = operation.receive_mounts ? Propagation::slave : Propagation::private_;
-    prepared.mount = MountFd::clone_with(held.get(), "", Recursive::no, {operation.attributes, 0, propagation})
-                         .or_throw(operation.source);
+    prepared.mount = std::move(mount).or_throw(operation.source);
     return prepared;
 }
 
@@ -75,8 +75,9 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
         mounts.root = MountFd(duplicate(mounts.overlay->mount().get()).or_throw("overlay for --volatile=overlay"));
         break;
     }
-    mounts.devpts =
-        MountFd::create("devpts", plan.devpts_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC).or_throw("devpts");
+    if (plan.console != ConsoleMode::pipe) {
+        mounts.devpts = MountFd::create("devpts", plan.devpts_options, kDevptsAttributes).or_throw("devpts");
+    }
     for (const OperationGroup& group : plan.groups) {
         for (const Operation& operation : group.operations) {
             if (const auto* bind = std::get_if<BindFromHost>(&operation)) {

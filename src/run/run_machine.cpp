@@ -11,7 +11,6 @@
 
 #include <fmt/format.h>
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -122,7 +121,6 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     }
     log::set_machine(plan.machine);
     announce(config, plan, tree);
-    umask(0022);
     int status = 0;
     {
         Supervisor supervisor(plan, console_options(config, switches, plan, host.facts), timeline);

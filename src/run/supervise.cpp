@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include <malloc.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,8 +30,10 @@ Supervisor::Supervisor(const Plan& plan, const ConsoleOptions& console, Timeline
       signals_(
           SignalFd::block({SIGCHLD, SIGWINCH, SIGTERM, SIGINT, SIGRTMIN + kMemoryPressureOffset}).or_throw("signals")),
       console_(loop_, console), manager_(std::getenv("NOTIFY_SOCKET")) {
-    // Processes that lose their parent without a pid namespace of their own come to us, and not to the host's init.
-    check(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl(PR_SET_CHILD_SUBREAPER)").or_throw("");
+    if ((plan.namespaces & CLONE_NEWPID) == 0) {
+        // Without a pid namespace there is no init in the container that orphans would go to; the host's is not theirs.
+        check(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl(PR_SET_CHILD_SUBREAPER)").or_throw("");
+    }
     loop_.watch(signals_.fd(), EPOLLIN, [this](uint32_t) { on_signal(); }).or_throw("signals");
     if (const auto timeout = watchdog_timeout(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid())) {
         watchdog_.emplace(loop_, manager_, *timeout);
