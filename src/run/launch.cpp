@@ -40,8 +40,17 @@ void make_incoming(Launch& launch, const LaunchInput& input) {
     }
     launch.record.add(ScratchKind::directory, path);
     launch.incoming = path;
-    if (mkdir(path.c_str(), 0600) == 0 || errno == EEXIST) {
+    if (mkdir(path.c_str(), 0600) == 0) {
         return;
+    }
+    if (errno == EEXIST) {
+        // Of a run that was killed, or of a live one with the same name. Cleared away now, not after the start: by then
+        // it would be ours.
+        reclaim_dead_runs();
+        if (mkdir(path.c_str(), 0600) == 0 || errno == EEXIST) {
+            return;
+        }
+        throw_system_error(errno, "mkdir", path);
     }
     std::string parent;
     for (const char* component : {"/run/systemd", "/run/systemd/nspawn", kPropagateDirectory}) {
