@@ -204,7 +204,7 @@ def last_line(tree):
 
 def output_flood(tree):
     """Everything that was written before the end is shown, at any speed."""
-    terminal = start(tree, "sh", "-c", "seq 1 200000; echo the-end")
+    terminal = start(tree, "sh", "-c", "seq 1 200000; echo the-end", options=["--background="])
     terminal.expect("the-end", 60)
     status(terminal, 0)
     text = terminal.seen.replace(b"\r", b"").decode(errors="replace")

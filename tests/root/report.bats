@@ -54,6 +54,8 @@ import os, pty, sys
 pty.spawn(sys.argv[1:])
 END
     }
+    # Programs from the environment are run only for a caller who says that it may be so.
+    export SYSTEMD_PAGERSECURE=0
     PAGER="$BATS_TEST_TMPDIR/pager one" SYSTEMD_PAGER="$BATS_TEST_TMPDIR/pager two" run on_terminal "$NSPAWN" --help
     assert_output --partial 'paged by two'
     PAGER="$BATS_TEST_TMPDIR/pager one" run on_terminal "$NSPAWN" --help
