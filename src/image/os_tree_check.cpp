@@ -1,14 +1,11 @@
 #include "image/os_tree_check.hpp"
 
 #include "base/file.hpp"
-#include "base/log.hpp"
-#include "base/text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <iterator>
 #include <optional>
 #include <string_view>
@@ -113,18 +110,6 @@ bool is_regular_in_root(int tree, const char* path) {
     return file.ok() && fstat(file.value().get(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
-bool os_release_check_is_off() {
-    const char* value = std::getenv("SYSTEMD_NSPAWN_CHECK_OS_RELEASE");
-    if (value == nullptr) {
-        return false;
-    }
-    const std::optional<bool> on = parse_boolean(value);
-    if (!on) {
-        log::warning("$SYSTEMD_NSPAWN_CHECK_OS_RELEASE={} is not a boolean, ignored", value);
-    }
-    return on == false;
-}
-
 } // namespace
 
 TopLevel::TopLevel(int tree) {
@@ -151,8 +136,7 @@ bool TopLevel::has(std::string_view name) const {
 
 void check_os_tree(int tree, const TopLevel& top, const std::string& path, bool boot) {
     if (boot) {
-        if (!os_release_check_is_off() && !is_regular_in_root(tree, "etc/os-release") &&
-            !is_regular_in_root(tree, "usr/lib/os-release")) {
+        if (!is_regular_in_root(tree, "etc/os-release") && !is_regular_in_root(tree, "usr/lib/os-release")) {
             throw Error(
                 fmt::format("{} doesn't look like an OS root directory: it has neither /etc/os-release nor "
                             "/usr/lib/os-release",

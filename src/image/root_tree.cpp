@@ -39,8 +39,9 @@ void refuse_host_tree(const Config& config, const RootSelection& selection) {
 }
 
 // As in the original, a copy's source is not locked: the copy is nobody else's.
-TreeLock lock_tree(const Config& config, const RootSelection& selection, bool read_only) {
-    if (config.ephemeral || config.dry_run) {
+TreeLock lock_tree(const Config& config, const EnvironmentSwitches& switches, const RootSelection& selection,
+                   bool read_only) {
+    if (config.ephemeral || config.dry_run || !switches.lock) {
         return {};
     }
     return TreeLock::acquire(selection.directory.get(), selection.path,
@@ -49,18 +50,21 @@ TreeLock lock_tree(const Config& config, const RootSelection& selection, bool re
 
 } // namespace
 
-RootTree RootTree::open(const Config& config, const RootSelection& selection) {
+RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, const RootSelection& selection) {
     refuse_host_tree(config, selection);
     const bool read_only =
         config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
     UniqueFd directory(fcntl(selection.directory.get(), F_DUPFD_CLOEXEC, 3));
     check(directory.get(), "fcntl").or_throw(selection.path);
-    auto state = std::make_unique<State>(std::move(directory), lock_tree(config, selection, read_only));
+    auto state = std::make_unique<State>(std::move(directory), lock_tree(config, switches, selection, read_only));
     state->path = selection.path;
     state->read_only = read_only;
     // Checked before anything is copied: a tree that cannot be used costs nothing.
     TopLevel top(state->directory.get());
-    check_os_tree(state->directory.get(), top, state->path, config.start_mode == StartMode::boot);
+    const bool boot = config.start_mode == StartMode::boot;
+    if (!boot || switches.check_os_release) {
+        check_os_tree(state->directory.get(), top, state->path, boot);
+    }
     if (config.dry_run) {
         return RootTree(std::move(state)); // a look, nothing more
     }

@@ -7,6 +7,7 @@
 
 #include "base/unique_fd.hpp"
 #include "config/config.hpp"
+#include "config/environment_switches.hpp"
 #include "image/image_facts.hpp"
 
 #include <memory>
@@ -31,7 +32,7 @@ RootSelection select_root(const std::string& directory, const std::string& machi
 class RootTree {
 public:
     // Locks or copies as `config` says, checks that it is an OS tree, makes missing top-level directories.
-    static RootTree open(const Config& config, const RootSelection& selection);
+    static RootTree open(const Config& config, const EnvironmentSwitches& switches, const RootSelection& selection);
 
     RootTree(RootTree&&) noexcept;
     RootTree& operator=(RootTree&&) noexcept;

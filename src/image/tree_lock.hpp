@@ -3,7 +3,7 @@
 // Holds two open file description locks (fcntl(2), F_OFD_SETLK) on files as systemd-nspawn names them:
 // DIR/.#NAME.lck beside the tree and /run/systemd/nspawn/locks/inode-DEV:INO. The second decides, since it holds for
 // every path that leads to the tree; the first also works where /run is not shared, and is done without where the
-// directory cannot be written. Never waits. The last holder removes the files. $SYSTEMD_NSPAWN_LOCK=0 turns it off.
+// directory cannot be written. Never waits. The last holder removes the files.
 #pragma once
 
 #include "base/unique_fd.hpp"

@@ -176,7 +176,9 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan_environment(plan, config, host);
     plan.capabilities = plan_capabilities(config, host);
     plan.filter = plan_filter(config, switches, host, plan.capabilities, plan.console);
+    plan.log_refused_calls = switches.log_seccomp;
     for (size_t resource = 0; resource < plan.limits.size(); ++resource) {
+        plan.log_refused_calls = switches.log_seccomp;
         plan.limits[resource] = config.limits[resource].value_or(host.default_limits[resource]);
     }
     plan.oom_score_adjust = config.oom_score_adjust;

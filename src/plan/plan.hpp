@@ -76,6 +76,7 @@ struct Plan {
     Payload payload;
     CapabilityPlan capabilities;
     std::optional<FilterPolicy> filter; // empty: no filter
+    bool log_refused_calls = false;     // in the audit log
     bool no_new_privileges = false;
     ResourceLimitSet limits{}; // every one of them is set
     std::optional<int> oom_score_adjust;

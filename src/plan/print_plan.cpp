@@ -264,7 +264,8 @@ Json operation_as_json(const Operation& operation) {
 
 std::vector<std::string> capability_list(CapabilityMask mask) {
     std::vector<std::string> names;
-    for (const std::string_view name : split_any(format_capabilities(mask), " ")) {
+    const std::string text = format_capabilities(mask);
+    for (const std::string_view name : split_any(text, " ")) {
         names.emplace_back(name);
     }
     return names;

@@ -230,7 +230,7 @@ void confine(ChildState& state) {
     if (plan.filter) {
         // Before the capabilities go: without CAP_SYS_ADMIN a filter needs no_new_privs.
         const std::vector<sock_filter> filter = build_filter(*plan.filter);
-        load_filter(filter).or_throw("system call filter");
+        load_filter(filter, plan.log_refused_calls ? LogRefusals::yes : LogRefusals::no).or_throw("system call filter");
     }
     // Inheritable and ambient stay empty unless asked for: they would survive an exec that should have shed them.
     CapabilitySets sets;

@@ -106,7 +106,7 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     if (config.timing) {
         timeline.enable();
     }
-    RootTree tree = in_stage(timeline, kStageTree, [&] { return RootTree::open(config, selection); });
+    RootTree tree = in_stage(timeline, kStageTree, [&] { return RootTree::open(config, switches, selection); });
     const ImageFacts image = read_image_facts(config, selection, tree);
     HostProbe host = in_stage(timeline, kStageHost, [&] { return probe_host(config); });
     host.facts.propagate_directory = propagate_path(image.machine);

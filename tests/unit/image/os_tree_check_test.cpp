@@ -48,12 +48,6 @@ TEST_F(OsTree, OsReleaseAsFifoOrDirectoryDoesNotCountAndDoesNotHang) {
     EXPECT_THROW(check(true), Error);
 }
 
-TEST_F(OsTree, TheCheckCanBeTurnedOff) {
-    setenv("SYSTEMD_NSPAWN_CHECK_OS_RELEASE", "0", 1);
-    EXPECT_NO_THROW(check(true));
-    unsetenv("SYSTEMD_NSPAWN_CHECK_OS_RELEASE");
-}
-
 TEST_F(OsTree, MakesWhatIsMissing) {
     directory("tree/usr/bin");
     directory("tree/usr/lib");
