@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 
@@ -22,6 +23,19 @@ namespace nspawn {
 namespace {
 
 constexpr int kMemoryPressureOffset = 18; // SIGRTMIN+18, systemd's request to give memory back
+
+// Requests to stop, each counted apart. The original leaves the last two at their default and dies of them, with all
+// that it has made still there.
+constexpr int kStopSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+SignalFd block_signals() {
+    // Blocked, it would arrive even though nohup(1) had it ignored.
+    struct sigaction hangup {};
+    const bool ignored = sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
+    return SignalFd::block({SIGCHLD, SIGWINCH, SIGTERM, SIGINT, SIGQUIT, ignored ? SIGCHLD : SIGHUP,
+                            SIGRTMIN + kMemoryPressureOffset})
+        .or_throw("signals");
+}
 
 } // namespace
 
@@ -88,10 +102,9 @@ void Supervisor::on_signal() {
             reap_strangers();
         } else if (signal == SIGWINCH) {
             console_.window_changed();
-        } else if (signal == SIGTERM) {
-            stop_requested(signal, 0);
-        } else if (signal == SIGINT) {
-            stop_requested(signal, 1);
+        } else if (const auto* stop = std::find(std::begin(kStopSignals), std::end(kStopSignals), signal);
+                   stop != std::end(kStopSignals)) {
+            stop_requested(signal, static_cast<size_t>(stop - std::begin(kStopSignals)));
         } else {
             malloc_trim(0);
         }

@@ -70,7 +70,7 @@ private:
     std::optional<Error> failure_;
     bool running_ = false;
     bool terminated_ = false;
-    std::array<unsigned, 2> stop_requests_{}; // SIGTERM and SIGINT are counted apart
+    std::array<unsigned, 4> stop_requests_{}; // one for each signal that asks to stop
 };
 
 } // namespace nspawn
