@@ -40,9 +40,7 @@ SignalFd block_signals() {
 } // namespace
 
 Supervisor::Supervisor(const Plan& plan, const ConsoleOptions& console, Timeline& timeline)
-    : plan_(plan), timeline_(timeline), loop_(EventLoop::create().or_throw("event loop")),
-      signals_(
-          SignalFd::block({SIGCHLD, SIGWINCH, SIGTERM, SIGINT, SIGRTMIN + kMemoryPressureOffset}).or_throw("signals")),
+    : plan_(plan), timeline_(timeline), loop_(EventLoop::create().or_throw("event loop")), signals_(block_signals()),
       console_(loop_, console), manager_(std::getenv("NOTIFY_SOCKET")) {
     if ((plan.namespaces & CLONE_NEWPID) == 0) {
         // Without a pid namespace there is no init in the container that orphans would go to; the host's is not theirs.
