@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "linux/kernel_file.hpp"
 
 #include <fmt/format.h>
 
@@ -21,7 +22,7 @@ constexpr const char* kSupervisor = "supervisor";
 
 std::vector<std::string> words_of(int group, const char* file) {
     std::vector<std::string> words;
-    const Result<std::string> text = read_file(group, file, kControllersLimit);
+    const Result<std::string> text = read_kernel_file(group, file, kControllersLimit);
     if (text.ok()) {
         for (const std::string_view word : split_any(text.value(), " \n")) {
             words.emplace_back(word);
@@ -30,13 +31,16 @@ std::vector<std::string> words_of(int group, const char* file) {
     return words;
 }
 
-// "+cpu +memory" for what the group has but does not yet give to those below it; empty when there is nothing.
-std::string controllers_to_enable(int group) {
+enum class Fresh { no, yes };
+
+// "+cpu +memory" for what the group has but does not yet give to those below it; empty when there is nothing. A fresh
+// group gives nothing.
+std::string controllers_to_enable(int group, Fresh fresh) {
     const std::vector<std::string> available = words_of(group, "cgroup.controllers");
-    if (available.empty()) {
-        return {};
+    std::vector<std::string> enabled;
+    if (fresh == Fresh::no && !available.empty()) {
+        enabled = words_of(group, "cgroup.subtree_control");
     }
-    const std::vector<std::string> enabled = words_of(group, "cgroup.subtree_control");
     std::string request;
     for (const std::string& controller : available) {
         if (std::find(enabled.begin(), enabled.end(), controller) == enabled.end()) {
@@ -182,7 +186,7 @@ Result<void> Cgroup::nest_version1() {
 // Best effort, as everybody's above us: what is not enabled there is not available here.
 void Cgroup::enable_controllers() {
     const int group = nested_ ? version2_->top() : version2_->unit();
-    const std::string request = controllers_to_enable(group);
+    const std::string request = controllers_to_enable(group, nested_ ? Fresh::yes : Fresh::no);
     if (request.empty() || write_subtree_control(group, request).error() != EBUSY || nested_) {
         return;
     }

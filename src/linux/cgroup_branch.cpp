@@ -260,6 +260,11 @@ Result<UniqueFd> make_locked(int unit, const char* name) {
         if (made && ::faccessat(top.value().get(), "cgroup.procs", F_OK, 0) == 0) {
             return top;
         }
+        if (!is_cgroup(top.value().get())) {
+            const SystemError ordinary_directory{ENOTSUP, "mkdir"};
+            const Result<void> undone = made ? remove_directory(unit, name) : Result<void>();
+            return undone.ok() ? ordinary_directory : undone.system_error();
+        }
         const Result<void> removed = made ? Result<void>() : remove_stale(unit, name, top.value().get());
         if (!removed.ok()) {
             return removed.system_error();
@@ -274,9 +279,6 @@ Result<CgroupBranch> CgroupBranch::create(const std::string& unit, const std::st
     Result<UniqueFd> unit_directory = open_directory(AT_FDCWD, unit.c_str());
     if (!unit_directory.ok()) {
         return unit_directory.system_error();
-    }
-    if (!is_cgroup(unit_directory.value().get())) {
-        return SystemError{ENOTSUP, "statfs"};
     }
     Result<UniqueFd> top = make_locked(unit_directory.value().get(), name.c_str());
     if (!top.ok()) {

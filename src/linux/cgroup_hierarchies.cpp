@@ -3,6 +3,7 @@
 #include "base/file.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
+#include "linux/kernel_file.hpp"
 
 #include <algorithm>
 
@@ -101,7 +102,10 @@ std::vector<CgroupMount> usual_mounts(const std::vector<OwnCgroup>& groups) {
     return mounts;
 }
 
-bool exists(const CgroupHierarchy& hierarchy) { return ::access(hierarchy.unit.c_str(), F_OK) == 0; }
+// In a container without a cgroup namespace the usual mount shows only a part, and our path leads nowhere.
+bool exists(const CgroupHierarchy& hierarchy) {
+    return hierarchy.unit == kUsualTop || hierarchy.unit == kUsualHybrid || ::access(hierarchy.unit.c_str(), F_OK) == 0;
+}
 
 } // namespace
 
@@ -185,13 +189,12 @@ const CgroupHierarchy* CgroupHierarchies::find_version1(std::string_view control
 }
 
 CgroupHierarchies probe_cgroups() {
-    const Result<std::string> own = read_file(AT_FDCWD, "/proc/self/cgroup", kOwnCgroupsLimit);
+    const Result<std::string> own = read_kernel_file(AT_FDCWD, "/proc/self/cgroup", kOwnCgroupsLimit);
     if (!own.ok()) {
         return {};
     }
     const std::vector<OwnCgroup> groups = parse_own_cgroups(own.value());
     CgroupHierarchies usual = combine(groups, usual_mounts(groups));
-    // In a container without a cgroup namespace the usual mount shows only a part: our path leads nowhere then.
     if (usual.version2 && exists(*usual.version2)) {
         return usual;
     }
