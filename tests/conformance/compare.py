@@ -226,6 +226,7 @@ READERS = {
 
 
 def observe(runner, tree, options, environment):
+    """What one start shows, part by part: {part: {key: value}}."""
     script = "\n".join(f"echo '@@@ {name}'\n{command} 2>&1" for name, command in PARTS.items())
     done = runner.run(tree, options, ["sh", "-c", script], environment)
     text = done.stdout.decode(errors="replace")
@@ -233,6 +234,9 @@ def observe(runner, tree, options, environment):
     for part in re.split(r"^@@@ ", text, flags=re.MULTILINE)[1:]:
         name, _, body = part.partition("\n")
         seen[name] = READERS[name](body)
+    if "-x" in options:
+        # How the throw-away copy is made depends on the file system and on us; what is in it does not.
+        seen.get("mounts", {}).pop("/", None)
     return seen
 
 
@@ -272,6 +276,13 @@ def observe_filter(runner, tree, options):
 # --- differences --------------------------------------------------------------------------------------------------
 
 
+def shows_here(needs):
+    """The fourth column: `-`, or a path that must be there, or one with a leading `!` that must not."""
+    if needs in ("", "-"):
+        return True
+    return not os.path.exists(needs[1:]) if needs.startswith("!") else os.path.exists(needs)
+
+
 class KnownDifferences:
     """The table in differences.md: | where | original | ours | needs | reason |, each but the reason a glob."""
 
@@ -293,8 +304,7 @@ class KnownDifferences:
 
     def vanished(self):
         for row in self.rows:
-            needs = row["cells"][3]
-            if not row["used"] and (needs in ("", "-") or os.path.exists(needs)):
+            if not row["used"] and shows_here(row["cells"][3]):
                 yield row["cells"][0]
 
 
