@@ -151,7 +151,7 @@ TEST_F(WithoutDisk, NoDiskLeadsToMemory) {
 
 TEST_F(Ephemeral, ATreeThatIsNoneCostsNoCopy) {
     std::filesystem::create_directory(path("empty"));
-    EXPECT_THROW(open(ephemeral(), path("empty")), Error);
+    EXPECT_THROW((void)open(ephemeral(), path("empty")), Error);
     EXPECT_EQ(scratch_in(path("")), std::set<std::string>{});
 }
 
