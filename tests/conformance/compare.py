@@ -33,7 +33,7 @@ PARTS = {
     "host-files": "probe stat /run/host /run/host/*",
     "where": "pwd",
     "process": "cat /proc/self/oom_score_adj; umask; cat /proc/self/cpuset; ls /proc/self/fd | wc -l; probe affinity",
-    "commandline": "tr '\\0' ' ' </proc/1/cmdline; echo; cat /proc/1/comm",
+    "process-1": "tr '\\0 ' '\\n\\n' </proc/1/cmdline | head -n 1; cat /proc/1/comm",
     "cgroup": "cat /proc/self/cgroup",
 }
 
@@ -220,7 +220,7 @@ READERS = {
     "host-files": read_paths,
     "where": read_lines,
     "process": read_lines,
-    "commandline": read_lines,
+    "process-1": read_lines,
     "cgroup": lambda text: {line.split(":", 2)[1] or "unified": line.split(":", 2)[2] for line in text.splitlines()},
 }
 

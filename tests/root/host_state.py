@@ -67,7 +67,7 @@ def run_time_files():
 
 
 def temporary_files():
-    for pattern in ("/tmp/nspawn-[!bi]*", "/var/tmp/nspawn-[!bi]*", "/.#*", "/tmp/.#*"):
+    for pattern in ("/tmp/nspawn-*", "/var/tmp/nspawn-*", "/.#*", "/tmp/.#*"):
         yield from glob.glob(pattern)
 
 

@@ -4,6 +4,9 @@
 
 load helpers
 
+# With -b the tree's init is the probe, which ends by itself.
+prepare_file() { ln -sf ../bin/probe "$BATS_FILE_TMPDIR/tiny/usr/sbin/init"; }
+
 prepare() {
     # A stand-in for the host's files: whatever a link points to would be changed here.
     VICTIM=$BATS_TEST_TMPDIR/victim
