@@ -21,6 +21,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wc99-extensions" // libseccomp's SCMP_A… macros are compound literals
+#endif
+
 namespace nspawn::test {
 
 namespace {
