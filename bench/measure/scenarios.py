@@ -1,4 +1,5 @@
 """Each line of the list of goals, as a function that measures it and adds what it found to the report."""
+import json
 import os
 import pathlib
 import re
@@ -138,9 +139,11 @@ def filter_cost(context: Context) -> None:
     if program is None:
         context.report.goals.append(Goal(what, "filter_benchmark is not built", wanted, None))
         return
-    said = subprocess.run([str(program)], capture_output=True, text=True, check=True).stdout
-    figures = dict(re.findall(r"^(\S+) +([\d.]+)$", said, re.MULTILINE))
-    made, ready = float(figures["emit_and_load_us"]), float(figures["load_us"])
+    said = subprocess.run([str(program), "--benchmark_filter=^load/", "--benchmark_repetitions=5",
+                           "--benchmark_min_time=0.1", "--benchmark_format=json"], capture_output=True, check=True).stdout
+    medians = {entry["run_name"].split("/")[1]: entry["real_time"] / 1000 for entry in json.loads(said)["benchmarks"]
+               if entry.get("aggregate_name") == "median"}
+    made, ready = medians["emitted"], medians["ready_made"]
     context.report.goals.append(Goal(what, f"{made / ready:.2f}× ({made:.0f} µs and {ready:.0f} µs)", wanted,
                                      made / ready <= 1.5))
 
