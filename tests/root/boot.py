@@ -53,7 +53,7 @@ def orderly_stop(tree):
     terminal = boot(tree)
     terminal.expect(r"login: ", BOOT_SECONDS)
     terminal.process.send_signal(signal.SIGTERM)
-    terminal.expect(r"(Power-Off|Powering off|System Power Off)", 90)
+    terminal.expect(r"(System Halt|Halting system|Power-Off|Powering off)", 90)
     status(terminal, 0)
 
 

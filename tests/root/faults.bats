@@ -38,8 +38,8 @@ WAYS=(
             [[ $status == 1 ]] || fail "status $status for '$stage' with $way: $stderr"
             assert_one_error_line "$stage.*Operation not permitted"
             refute [ -e "$TREE/ran" ]
-            assert_nothing_left_behind || fail "'$stage' with $way leaves something behind"
         done < <(stages_of $way -D "$TREE" touch /ran)
+        assert_nothing_left_behind || fail "an error with $way leaves something behind"
     done
     run inside true
     assert_success
@@ -64,8 +64,8 @@ WAYS=(
             await 5 no_process_is_left || fail "processes are left after '$stage' with $way: $(processes_of_test)"
             run nspawn $way -D "$TREE" true </dev/null
             [[ $status == 0 ]] || fail "the start after '$stage' with $way: status $status: $output"
-            assert_nothing_left_behind || fail "'$stage' with $way leaves something behind after the next start"
         done < <(stages_of $way -D "$TREE" true)
+        assert_nothing_left_behind || fail "a kill with $way leaves something behind after the next start"
     done
 }
 

@@ -123,7 +123,7 @@ assert_one_error_line() {
 host_state() { /usr/bin/python3 "$TESTS/root/host_state.py" "$NSPAWN" "$PLACE" "$TREE"; }
 
 # The processes of the program and of the tree that run now, one a line.
-processes_of_test() { host_state | sed '1,/^# processes$/d'; }
+processes_of_test() { /usr/bin/python3 "$TESTS/root/host_state.py" --processes "$NSPAWN" "$TREE"; }
 
 remember_host() { HOST_BEFORE=$(host_state); }
 

@@ -1,4 +1,5 @@
-"""Prints what a start could leave behind on the host, for comparison before and after: host_state.py PROGRAM PLACE TREE
+"""Prints what a start could leave behind on the host, for comparison before and after: host_state.py PROGRAM PLACE TREE,
+or only the processes: host_state.py --processes PROGRAM TREE
 
 Mounts, loop devices, network links, cgroups below the caller's own, run-time and temporary files, what lies beside the
 tree, and processes of the program and of the tree's own programs.
@@ -92,6 +93,10 @@ def processes(program, tree):
 
 
 def main():
+    if sys.argv[1] == "--processes":
+        for process in processes(*sys.argv[2:]):
+            print(process)
+        return
     program, place, tree = sys.argv[1:]
     section("mounts", mounts())
     section("loop devices", loop_devices())
