@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <csignal>
 
 #include <fcntl.h>
@@ -147,11 +148,17 @@ void execute_stub_init(const ChildState& state, const std::vector<std::string>& 
 
 // All signals at their defaults and deliverable, whatever our caller had done with them.
 void reset_signals(uint64_t ignored) {
+    // The kernel's own structure: glibc's sigaction(3) refuses 32 and 33, which its posix_spawn(3) leaves ignored. All
+    // zero is SIG_DFL without flags.
+    struct KernelAction {
+        std::array<unsigned long, 3> handler_flags_restorer{};
+        uint64_t mask = 0;
+    };
+    constexpr KernelAction kDefault;
     for (int signal = 1; ignored != 0; ++signal, ignored >>= 1) {
         if ((ignored & 1) != 0) {
-            struct sigaction standard {};
-            standard.sa_handler = SIG_DFL;
-            check(sigaction(signal, &standard, nullptr), "sigaction").or_throw("");
+            check(syscall(SYS_rt_sigaction, signal, &kDefault, nullptr, sizeof kDefault.mask), "rt_sigaction")
+                .or_throw("");
         }
     }
     sigset_t none;
