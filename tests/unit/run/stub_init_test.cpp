@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -84,6 +85,7 @@ protected:
     }
     [[noreturn]] void run_child(int program) {
         try {
+            prctl(PR_SET_PDEATHSIG, SIGKILL); // a test that is killed leaves no container behind
             dup2(terminal_ >= 0 ? terminal_ : open("/dev/null", O_RDONLY), STDIN_FILENO);
             dup2(output_.write_end.get(), STDOUT_FILENO);
             setsid();
