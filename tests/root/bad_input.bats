@@ -61,7 +61,7 @@ refused() {
     refused 'no' --no -D "$TREE" true
     refused 'directory' --directory
     refused 'D' -D
-    refused 'boot' --boot=yes -D "$TREE" true
+    refused 'boot' --boot=maybe -D "$TREE" true
     run nspawn -q -P --direct="$TREE" --chd=/usr pwd </dev/null
     assert_output /usr
 }
@@ -258,6 +258,10 @@ END
     for limit in 4 6 8 10 12 16 20; do
         run --separate-stderr bash -c 'ulimit -n "$1"; exec "$NSPAWN" -q -P -D "$2" true' _ "$limit" "$TREE" </dev/null 3>&-
         [[ $status == 0 || $status == 1 ]] || fail "status $status with $limit descriptors: $stderr"
-        if [[ $status == 1 ]]; then assert_one_error_line; fi
+        # That the run cannot be recorded for a later clean-up may be said before.
+        if [[ $status == 1 ]]; then
+            mapfile -t stderr_lines < <(grep -v 'cannot record' <<<"$stderr")
+            assert_one_error_line
+        fi
     done
 }

@@ -322,6 +322,14 @@ END
     assert_line 'SigIgn:	0000000000000000'
 }
 
+@test "signals: a caller that used posix_spawn(3), which leaves 32 and 33 ignored" {
+    run python3 -c 'import os, sys
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))' "$NSPAWN" -q -P -D "$TREE" cat /proc/self/status
+    assert_success
+    assert_line 'SigIgn:	0000000000000000'
+}
+
 @test "umask 0022 whatever the caller's is" {
     run bash -c 'umask 0777; "$NSPAWN" -q -P -D "$1" sh -c umask </dev/null' _ "$TREE"
     assert_output 0022
