@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include <termios.h>
 #include <unistd.h>
 
 namespace nspawn::log {
@@ -21,6 +22,12 @@ struct LevelName {
     std::string_view name;
     int level;
 };
+// While the console has the terminal in raw mode, a line feed alone would not go back to the first column.
+const char* line_end() {
+    termios mode{};
+    return tcgetattr(STDERR_FILENO, &mode) == 0 && (mode.c_oflag & OPOST) == 0 ? "\r\n" : "\n";
+}
+
 constexpr LevelName kLevelNames[] = {{"emerg", 0},   {"alert", 1},  {"crit", 2}, {"err", 3},
                                      {"warning", 4}, {"notice", 5}, {"info", 6}, {"debug", 7}};
 
@@ -69,7 +76,7 @@ void write_line(Level level, std::string_view text) {
     if (paint) {
         out += "\x1b[0m";
     }
-    out += '\n';
+    out += line_end();
     // Nobody is left to tell when standard error is gone.
     [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, out.data(), out.size());
 }
@@ -77,7 +84,7 @@ void write_line(Level level, std::string_view text) {
 void failure(const Error& error) {
     write_line(Level::error, error.message());
     if (!error.hint().empty()) {
-        const std::string hint = "  " + printable(error.hint()) + "\n";
+        const std::string hint = "  " + printable(error.hint()) + line_end();
         [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, hint.data(), hint.size());
     }
 }

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "run/child_state.hpp"
+#include "run/exec_failure.hpp"
 #include "run/stub_image.hpp"
 
 #include <fmt/format.h>
@@ -67,7 +68,7 @@ std::string path_variable(const std::vector<std::string>& environment) {
 [[noreturn]] void fail_to_execute(const std::string& command, int code) {
     std::string hint;
     if (code == ENOENT && access(command.c_str(), F_OK) == 0) {
-        hint = "The file is there; the interpreter or dynamic loader it names is missing in the tree.";
+        hint = kMissingInterpreter;
     } else if (code == ENOEXEC) {
         hint = "It is built for another architecture, or no program at all. For foreign ones the host needs a "
                "binfmt_misc handler with the F flag.";

@@ -9,6 +9,10 @@
 
 namespace nspawn {
 
+// What to say when execve(2) finds nothing although the file is there (the stub init reports that as ELIBACC).
+inline constexpr const char* kMissingInterpreter =
+    "The file is there; the interpreter or dynamic loader it names is missing in the tree.";
+
 struct ExecFailure {
     // errno of execve(2), or of the call named in `path`. ENOENT: there is no such file; a bare word was searched in
     // the payload's PATH. ELIBACC: the file is there, but not the interpreter or dynamic loader that it asks for.

@@ -55,6 +55,10 @@ Supervisor::Supervisor(const Plan& plan, const ConsoleOptions& console, Timeline
         terminated_ = true;
         kill_leader();
     });
+    console_.on_output_closed([this] { // "nspawn … | head -1": nobody is left to work for
+        terminated_ = true;
+        kill_leader();
+    });
     console_.on_reboot([this] { (void)launch_->leader.send_signal(SIGINT); });
     console_.on_poweroff([this] { (void)launch_->leader.send_signal(SIGRTMIN + 4); });
 }
@@ -110,6 +114,10 @@ void Supervisor::on_signal() {
 }
 
 void Supervisor::stop_requested(int signal, size_t counter) {
+    if (launch_ == nullptr) {
+        console_.give_up(); // the container has ended; only a slow reader of its output is waited for
+        return;
+    }
     if (plan_.kill_signal && running_ && stop_requests_[counter]++ == 0) {
         // Said even with --quiet: otherwise the person waits without knowing for what.
         console_.say(fmt::format("Trying to halt container by sending {} to container PID 1. Send {} again to trigger "
@@ -210,6 +218,10 @@ std::optional<Error> read_exec_failure(const UniqueFd& pipe) {
         return std::nullopt;
     }
     failure.path[sizeof failure.path - 1] = '\0';
+    if (failure.code == ELIBACC) {
+        return Error(fmt::format("execute: {}: {}", failure.path, error_text(ENOENT)),
+                     std::string(kMissingInterpreter));
+    }
     return Error(fmt::format("execute: {}: {}", failure.path, error_text(failure.code)));
 }
 
