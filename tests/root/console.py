@@ -208,6 +208,7 @@ def output_flood(tree):
     terminal.expect("the-end", 60)
     status(terminal, 0)
     text = terminal.seen.replace(b"\r", b"").decode(errors="replace")
+    text = re.sub(r"\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b\[[0-9;]*[A-Za-z]", "", text)  # the window title stands before the first line
     numbers = [line for line in text.split("\n") if line.isdigit()]
     assert numbers == [str(n) for n in range(1, 200001)], f"{len(numbers)} of 200000 lines came"
 
