@@ -136,8 +136,8 @@ std::string read_database(int tree, const char* path) {
     }
     if (content.error() != ENOENT) {
         const bool irregular = content.error() == ENOTSUP;
-        log::warning("/{} of the tree is not used: {}", path,
-                     irregular ? "not a regular file" : error_text(content.error()));
+        log::debug("/{} of the tree is not used: {}", path,
+                   irregular ? "not a regular file" : error_text(content.error()));
     }
     return {};
 }
