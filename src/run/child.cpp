@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdlib>
 
+#include <sys/prctl.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -47,6 +49,8 @@ constexpr Stage kChildStages[] = {
 void obey_fault(const ChildState& state, const char* stage) {
     const Fault fault = fault_at(stage);
     if (fault.action == FaultAction::kill_supervisor) {
+        // The first stage has not set it yet; without it nobody would wake us.
+        check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)").or_throw("");
         state.input.supervisor.send(MessageKind::kill_supervisor).or_throw("");
         for (;;) {
             pause(); // until the supervisor's death takes us along

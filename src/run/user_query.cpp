@@ -20,7 +20,7 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kOutputLimit = 64 * 1024;
-constexpr int kTimeoutMilliseconds = 30'000;
+constexpr int kTimeoutMilliseconds = 5'000;
 constexpr const char* kGetentPaths[] = {"/usr/bin/getent", "/bin/getent"};
 
 // Nothing the tree's program could turn against us: no capability to look into process 1, none to come back.
