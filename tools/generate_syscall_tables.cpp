@@ -9,6 +9,7 @@
 #include <seccomp.h>
 
 #include <algorithm>
+#include <compare>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -181,6 +182,15 @@ std::map<std::string, unsigned, std::less<>> number_groups() {
     return bits;
 }
 
+// How the default list treats a call.
+struct DefaultTreatment {
+    uint64_t opened_by = 0; // capabilities
+    bool always = false;
+    ArgumentRule rule = ArgumentRule::none;
+
+    auto operator<=>(const DefaultTreatment&) const = default;
+};
+
 class Tables {
 public:
     explicit Tables(uint32_t native) : group_bits_(number_groups()), interfaces_(interfaces_of(native)) {
@@ -213,6 +223,7 @@ public:
             write_numbers(i);
         }
         write_interfaces();
+        write_maps();
     }
 
 private:
@@ -306,6 +317,105 @@ private:
         fmt::print("constexpr SyscallInterface kInterfaces[] = {{\n");
         for (size_t i = 0; i < interfaces_.size(); ++i) {
             fmt::print("    {{\"{}\", {}, kNumbers{}}},\n", interfaces_[i].name, interfaces_[i].audit_arch, i);
+        }
+        fmt::print("}};\n");
+    }
+
+    uint64_t with_nested_groups(uint64_t groups) const {
+        for (;;) {
+            uint64_t reached = groups;
+            for (const auto& [name, nested] : nested_) {
+                reached |= (groups & bit_of(name)) != 0 ? nested : 0;
+            }
+            if (reached == groups) {
+                return groups;
+            }
+            groups = reached;
+        }
+    }
+
+    DefaultTreatment treatment_of(std::string_view name) const {
+        const uint64_t groups = groups_of_name_.at(std::string(name));
+        DefaultTreatment treatment{0, false, rule_of(name)};
+        for (const DefaultGrant& grant : default_grants()) {
+            if ((groups & with_nested_groups(bit_of(grant.group))) == 0) {
+                continue;
+            }
+            if (grant.capability == kAlways) {
+                treatment.always = true;
+            } else {
+                treatment.opened_by |= uint64_t{1} << grant.capability;
+            }
+        }
+        if (treatment.always) {
+            treatment.opened_by = 0; // so that all such calls are of one class
+        }
+        return treatment;
+    }
+
+    // The treatment of each number of the interface; of two names' treatments the more generous one.
+    std::map<uint32_t, DefaultTreatment> treatments_of(size_t interface) const {
+        std::map<uint32_t, DefaultTreatment> treatments;
+        for (const auto& [name, numbers] : numbers_[interface]) {
+            for (const uint32_t number : numbers) {
+                const DefaultTreatment treatment = treatment_of(name);
+                const auto [at, fresh] = treatments.emplace(number, treatment);
+                if (!fresh && treatment.always) {
+                    at->second = treatment;
+                }
+            }
+        }
+        return treatments;
+    }
+
+    void write_maps() const {
+        std::map<DefaultTreatment, size_t> classes;
+        std::string maps;
+        for (size_t begin = 0, end = 0; begin < interfaces_.size(); begin = end) {
+            const std::string_view audit_arch = interfaces_[begin].audit_arch;
+            std::map<uint32_t, DefaultTreatment> treatments;
+            for (end = begin; end < interfaces_.size() && interfaces_[end].audit_arch == audit_arch; ++end) {
+                treatments.merge(treatments_of(end));
+            }
+            write_runs(begin, treatments, classes);
+            maps += fmt::format("    {{{}, {}, {}, kRuns{}}},\n", audit_arch, begin, end - begin, begin);
+        }
+        write_classes(classes);
+        fmt::print("constexpr SyscallMap kMaps[] = {{\n{}}};\n", maps);
+    }
+
+    // Numbers the classes as they turn up, from 1 on.
+    static void write_runs(size_t which, const std::map<uint32_t, DefaultTreatment>& treatments,
+                           std::map<DefaultTreatment, size_t>& classes) {
+        fmt::print("constexpr SyscallRun kRuns{}[] = {{\n", which);
+        uint32_t next = 0;
+        size_t current = SIZE_MAX;
+        const auto write = [&current](uint32_t first, size_t of_class) {
+            if (of_class != current) {
+                fmt::print("    {{{:#x}, {}}},\n", first, of_class);
+                current = of_class;
+            }
+        };
+        for (const auto& [number, treatment] : treatments) {
+            if (number > next) {
+                write(next, 0);
+            }
+            write(number, classes.try_emplace(treatment, classes.size() + 1).first->second);
+            next = number + 1;
+        }
+        write(next, 0);
+        fmt::print("}};\n");
+    }
+
+    static void write_classes(const std::map<DefaultTreatment, size_t>& classes) {
+        std::vector<DefaultTreatment> by_number(classes.size() + 1);
+        for (const auto& [treatment, number] : classes) {
+            by_number[number] = treatment;
+        }
+        fmt::print("constexpr SyscallClass kClasses[] = {{\n");
+        for (const DefaultTreatment& treatment : by_number) {
+            fmt::print("    {{{:#x}, {}, ArgumentRule{{{}}}}},\n", treatment.opened_by, treatment.always,
+                       static_cast<unsigned>(treatment.rule));
         }
         fmt::print("}};\n");
     }

@@ -1,7 +1,7 @@
 #include "linux/seccomp_filter.hpp"
 
 #include "linux/bpf_assembler.hpp"
-#include "linux/syscall_tables.hpp"
+#include "linux/syscall_intervals.hpp"
 
 #include <cerrno>
 #include <cstddef>
@@ -22,8 +22,6 @@ using Label = BpfAssembler::Label;
 
 constexpr uint32_t errno_answer(int code) { return SECCOMP_RET_ERRNO | static_cast<uint32_t>(code); }
 
-enum class Answer : uint8_t { allow, refuse, does_not_exist, succeed };
-
 uint32_t value_of(Answer answer) {
     switch (answer) {
     case Answer::allow:
@@ -38,117 +36,11 @@ uint32_t value_of(Answer answer) {
     return errno_answer(0);
 }
 
-// How one call is answered: always the same, or first by its arguments and otherwise with `answer`. Two bytes, so
-// that all verdicts of a filter lie in a few cache lines: a container's start finds nothing in the caches.
-struct Verdict {
-    Answer answer;
-    ArgumentRule rule = ArgumentRule::none;
-
-    bool operator==(const Verdict&) const = default;
-};
-constexpr Verdict kUnknown{Answer::does_not_exist};
-
-Verdict verdict_of(const SyscallName& name, bool allowed, const FilterPolicy& policy) {
-    const Verdict plain{allowed ? Answer::allow : Answer::refuse};
-    switch (name.rule) {
-    case ArgumentRule::none:
-        return plain;
-    case ArgumentRule::audit_socket:
-        return {plain.answer, name.rule};
-    case ArgumentRule::terminal_ioctl:
-        return allowed && policy.forbid_terminal_injection ? Verdict{plain.answer, name.rule} : plain;
-    case ArgumentRule::open_flags_1:
-    case ArgumentRule::open_flags_2:
-        return allowed && policy.suppress_sync ? Verdict{plain.answer, name.rule} : plain;
-    case ArgumentRule::sync_of_fd:
-        return policy.suppress_sync ? Verdict{plain.answer, name.rule} : plain;
-    case ArgumentRule::sync_of_all:
-        return policy.suppress_sync ? Verdict{Answer::succeed} : plain;
-    case ArgumentRule::beyond_sight:
-        return policy.suppress_sync ? kUnknown : plain;
-    }
-    return plain;
-}
-
-// By index into syscall_names(): what is decided about each call, before any architecture's numbers are looked at.
-class Verdicts {
-public:
-    explicit Verdicts(const FilterPolicy& policy) {
-        const AllowedSyscalls allowed = allowed_syscalls(policy);
-        const auto names = syscall_names();
-        verdicts_.reserve(names.size());
-        for (size_t i = 0; i < names.size(); ++i) {
-            verdicts_.push_back(verdict_of(names[i], allowed[i], policy));
-        }
-    }
-
-    Verdict operator[](size_t name) const { return verdicts_[name]; }
-
-private:
-    std::vector<Verdict> verdicts_;
-};
-
-// Numbers from `first` up to the next interval's.
-struct Interval {
-    uint32_t first;
-    Verdict verdict;
-};
-
 // Enough that no vector grows for the default policy (x86-64 and x32 have 180 intervals in 90 segments), and little
 // enough that few fresh pages are touched: each costs more than a hundred instructions of the work.
 constexpr size_t kExpectedIntervals = 256;
 constexpr size_t kExpectedSegments = 128;
 constexpr size_t kExpectedInstructions = 384;
-
-// Every number of one audit architecture, in rising order.
-class IntervalList {
-public:
-    explicit IntervalList(size_t expected_size) { intervals_.reserve(expected_size); }
-
-    void clear() {
-        intervals_.clear();
-        next_ = 0;
-    }
-
-    void add(std::span<const SyscallNumber> numbers, const Verdicts& verdicts) {
-        for (const SyscallNumber& entry : numbers) {
-            const Verdict verdict = verdicts[entry.name];
-            if (entry.number < next_) { // the number's second name: it is allowed under either
-                if (verdict.answer == Answer::allow) {
-                    replace_last(entry.number, verdict);
-                }
-                continue;
-            }
-            if (entry.number > next_) {
-                append(next_, kUnknown);
-            }
-            append(entry.number, verdict);
-            next_ = entry.number + 1;
-        }
-    }
-
-    std::span<const Interval> finish() {
-        append(next_, kUnknown);
-        return intervals_;
-    }
-
-private:
-    void append(uint32_t first, const Verdict& verdict) {
-        if (intervals_.empty() || intervals_.back().verdict != verdict) {
-            intervals_.push_back({first, verdict});
-        }
-    }
-
-    void replace_last(uint32_t number, const Verdict& verdict) {
-        if (intervals_.back().first == number) {
-            intervals_.pop_back();
-        }
-        append(number, verdict);
-    }
-
-    std::vector<Interval> intervals_;
-    uint32_t next_ = 0; // the lowest number that no interval covers yet
-};
 
 // A run of numbers with one verdict but for a few single numbers: a lone number costs one test for equality here,
 // and two comparisons of the tree if it were an interval of its own.
@@ -269,30 +161,22 @@ FilterSummary::Architecture count_calls(const SyscallInterface& interface, const
 } // namespace
 
 std::vector<sock_filter> build_filter(const FilterPolicy& policy) {
-    const Verdicts verdicts(policy);
-    IntervalList list(kExpectedIntervals);
+    const SyscallVerdicts verdicts(policy);
+    std::vector<Interval> intervals;
+    intervals.reserve(kExpectedIntervals);
     std::vector<Segment> segments;
     segments.reserve(kExpectedSegments);
     Program program(kExpectedInstructions);
     Label start = program.write_foreign_architecture();
+    const auto maps = syscall_maps();
     // Written backwards, so the native architecture, first in the table, is tested first.
-    auto interfaces = syscall_interfaces();
-    while (!interfaces.empty()) {
-        const uint32_t audit_arch = interfaces.back().audit_arch;
-        size_t begin = interfaces.size();
-        while (begin > 0 && interfaces[begin - 1].audit_arch == audit_arch) {
-            --begin;
-        }
-        list.clear();
-        for (const SyscallInterface& interface : interfaces.subspan(begin)) {
-            list.add(interface.numbers, verdicts);
-        }
+    for (size_t i = maps.size(); i > 0; --i) {
+        verdicts.list(maps[i - 1], intervals);
         segments.clear();
-        for (auto rest = list.finish(); !rest.empty();) {
+        for (std::span<const Interval> rest = intervals; !rest.empty();) {
             segments.push_back(take_segment(rest));
         }
-        start = program.write_architecture(audit_arch, segments, start);
-        interfaces = interfaces.first(begin);
+        start = program.write_architecture(maps[i - 1].audit_arch, segments, start);
     }
     return std::move(program).finish(start);
 }

@@ -39,6 +39,8 @@ std::optional<SyscallGroupMask> find_syscall_group(std::string_view name) {
 }
 
 std::span<const SyscallGrant> syscall_grants() { return kGrants; }
+std::span<const SyscallClass> syscall_classes() { return kClasses; }
 std::span<const SyscallInterface> syscall_interfaces() { return kInterfaces; }
+std::span<const SyscallMap> syscall_maps() { return kMaps; }
 
 } // namespace nspawn

@@ -5,6 +5,7 @@
 // decides what is allowed; that is seccomp_filter.hpp.
 #pragma once
 
+#include "linux/capability.hpp"
 #include "linux/syscall_groups.hpp"
 
 #include <cstdint>
@@ -46,6 +47,28 @@ struct SyscallInterface {
     std::span<const SyscallNumber> numbers;
 };
 
+// All calls that the default list treats alike. The first class is that of numbers no call has.
+struct SyscallClass {
+    CapabilityMask opened_by; // retaining any of these allows them
+    bool always;
+    ArgumentRule rule;
+};
+
+// Numbers from `first` up to the next run's.
+struct SyscallRun {
+    uint32_t first;
+    uint32_t of_class; // index into syscall_classes()
+};
+
+// Every 32-bit number of one audit architecture: what the filter tells apart without the user's names. A fraction of
+// the numbers, and all that a start without such names has to read.
+struct SyscallMap {
+    uint32_t audit_arch;
+    uint32_t first_interface; // its interfaces are neighbours in syscall_interfaces(), in rising order of numbers
+    uint32_t interface_count;
+    std::span<const SyscallRun> runs;
+};
+
 std::span<const SyscallName> syscall_names(); // sorted by name
 std::string_view text_of(const SyscallName& name);
 std::optional<size_t> find_syscall(std::string_view name); // index into syscall_names()
@@ -54,6 +77,8 @@ std::span<const SyscallGroupBit> syscall_group_bits();
 std::optional<SyscallGroupMask> find_syscall_group(std::string_view name); // the group's own bit; "@…" only
 
 std::span<const SyscallGrant> syscall_grants();
-std::span<const SyscallInterface> syscall_interfaces(); // those with one audit_arch are neighbours, in rising order
+std::span<const SyscallClass> syscall_classes();
+std::span<const SyscallInterface> syscall_interfaces(); // native first
+std::span<const SyscallMap> syscall_maps();             // native first
 
 } // namespace nspawn
