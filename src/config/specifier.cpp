@@ -8,6 +8,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
 
 #include <fcntl.h>
 #include <pwd.h>
@@ -46,12 +50,37 @@ utsname kernel_names() {
     return names;
 }
 
-const passwd& caller() {
-    const passwd* user = getpwuid(getuid());
-    if (user == nullptr) {
-        throw Error(fmt::format("user {} has no entry in the user database", getuid()));
+struct User {
+    std::string name;
+    std::string home;
+};
+
+std::optional<User> find_user(FILE* database, uid_t id) {
+    while (const passwd* entry = database != nullptr ? fgetpwent(database) : nullptr) {
+        if (entry->pw_uid == id) {
+            return User{entry->pw_name, entry->pw_dir};
+        }
     }
-    return *user;
+    return std::nullopt;
+}
+
+// Not getpwuid(3): it loads the name service's libraries, which a static program does without. Users that only the name
+// service knows come from getent(1).
+User caller() {
+    const uid_t id = getuid();
+    if (id == 0) {
+        return {"root", "/root"};
+    }
+    const std::unique_ptr<FILE, int (*)(FILE*)> local(fopen("/etc/passwd", "re"), fclose);
+    if (auto user = find_user(local.get(), id)) {
+        return *std::move(user);
+    }
+    const std::string query = fmt::format("getent passwd {}", id);
+    const std::unique_ptr<FILE, int (*)(FILE*)> service(popen(query.c_str(), "re"), pclose);
+    if (auto user = find_user(service.get(), id)) {
+        return *std::move(user);
+    }
+    throw Error(fmt::format("user {} has no entry in the user database", id));
 }
 
 std::string host_fact(char letter) {
@@ -61,7 +90,7 @@ std::string host_fact(char letter) {
     case 'b':
         return id_from("/proc/sys/kernel/random/boot_id");
     case 'h':
-        return caller().pw_dir;
+        return caller().home;
     case 'H':
         return kernel_names().nodename;
     case 'l':
@@ -69,7 +98,7 @@ std::string host_fact(char letter) {
     case 'm':
         return id_from("/etc/machine-id");
     case 'u':
-        return caller().pw_name;
+        return caller().name;
     case 'U':
         return fmt::to_string(getuid());
     case 'v':

@@ -1,5 +1,6 @@
 #include "image/init_probe.hpp"
 
+#include "base/directory.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
 
@@ -8,10 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <memory>
 #include <string_view>
 
-#include <dirent.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -38,21 +37,16 @@ constexpr uint16_t k32BitMachine = EM_NONE;
 #endif
 
 template <typename Visit>
-void for_each_entry(int tree, const char* path, Visit visit) {
-    Result<UniqueFd> directory = open_in_root(tree, path, O_RDONLY | O_DIRECTORY, 0, RESOLVE_NO_XDEV);
-    const std::unique_ptr<DIR, int (*)(DIR*)> entries(directory.ok() ? fdopendir(directory.value().get()) : nullptr,
-                                                      closedir);
-    if (!entries) {
+void for_each_name(int tree, const char* path, Visit visit) {
+    const Result<UniqueFd> directory = open_in_root(tree, path, O_RDONLY | O_DIRECTORY, 0, RESOLVE_NO_XDEV);
+    if (!directory.ok()) {
         return;
     }
-    (void)directory.value().release(); // closedir closes it
-    for (size_t count = 0; count < kMaxEntries; ++count) {
-        const dirent* entry = readdir(entries.get());
-        if (entry == nullptr) {
-            return;
-        }
-        visit(std::string_view(entry->d_name));
-    }
+    size_t count = 0;
+    (void)for_each_entry(directory.value().get(), [&](const dirent64& entry) {
+        visit(std::string_view(entry.d_name));
+        return ++count < kMaxEntries;
+    });
 }
 
 // "libsystemd-shared-252.so", also with a distribution's suffix: "libsystemd-shared-252.5-2.so".
@@ -94,7 +88,7 @@ const char* find_init(int tree) {
 std::optional<unsigned> find_systemd_version(int tree) {
     std::optional<unsigned> best;
     const auto look_in = [&](const char* path) {
-        for_each_entry(tree, path, [&](std::string_view name) { best = std::max(best, version_in(name)); });
+        for_each_name(tree, path, [&](std::string_view name) { best = std::max(best, version_in(name)); });
     };
     for (const char* path : {"usr/lib/systemd", "usr/lib64/systemd", "lib/systemd", "lib64/systemd"}) {
         look_in(path);
@@ -102,7 +96,7 @@ std::optional<unsigned> find_systemd_version(int tree) {
             return best;
         }
     }
-    for_each_entry(tree, "usr/lib", [&](std::string_view name) {
+    for_each_name(tree, "usr/lib", [&](std::string_view name) {
         if (name.ends_with("-linux-gnu") || name.find("-linux-") != std::string_view::npos) {
             look_in(fmt::format("usr/lib/{}/systemd", name).c_str());
         }

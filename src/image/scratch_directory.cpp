@@ -1,5 +1,6 @@
 #include "image/scratch_directory.hpp"
 
+#include "base/directory.hpp"
 #include "base/file.hpp"
 #include "base/id128.hpp"
 #include "base/log.hpp"
@@ -9,9 +10,7 @@
 
 #include <fmt/format.h>
 
-#include <memory>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -48,16 +47,11 @@ Result<UniqueFd> open_and_lock(int parent, const char* name) {
     return directory;
 }
 
-using Listing = std::unique_ptr<DIR, int (*)(DIR*)>;
-
 // Reads through a descriptor of its own, so that `directory` keeps its position.
-Listing list(int directory) {
-    Result<UniqueFd> fd = open_directory(directory, ".");
-    Listing listing(fd.ok() ? fdopendir(fd.value().get()) : nullptr, closedir);
-    if (listing) {
-        (void)fd.value().release(); // closedir closes it
-    }
-    return listing;
+template <typename Visit>
+Result<void> list(int directory, Visit visit) {
+    const Result<UniqueFd> own = open_directory(directory, ".");
+    return own.ok() ? for_each_entry(own.value().get(), visit) : Result<void>(own.system_error());
 }
 
 // What ScratchDirectory makes and nothing else: ours, private, with only our names in it.
@@ -66,16 +60,12 @@ bool looks_like_scratch(int directory) {
     if (fstat(directory, &status) < 0 || status.st_uid != geteuid() || (status.st_mode & 0077) != 0) {
         return false;
     }
-    const Listing entries = list(directory);
-    if (!entries) {
-        return false;
-    }
-    while (const dirent* entry = readdir(entries.get())) {
-        if (!is_scratch_entry(entry->d_name)) {
-            return false;
-        }
-    }
-    return true;
+    bool only_ours = true;
+    const Result<void> listed = list(directory, [&](const dirent64& entry) {
+        only_ours = is_scratch_entry(entry.d_name);
+        return only_ours;
+    });
+    return listed.ok() && only_ours;
 }
 
 Result<void> remove_scratch(int parent, int directory, const char* name) {
@@ -163,19 +153,15 @@ void sweep_leftover_scratch(int parent) {
         ((status.st_mode & 0022) != 0 && (status.st_mode & S_ISVTX) == 0)) {
         return;
     }
-    const Listing entries = list(parent);
-    for (size_t count = 0; entries && count < kMaxSwept; ++count) {
-        const dirent* entry = readdir(entries.get());
-        if (entry == nullptr) {
-            return;
+    size_t count = 0;
+    (void)list(parent, [&](const dirent64& entry) {
+        const Result<void> removed =
+            is_scratch_name(entry.d_name) ? remove_leftover(parent, entry.d_name) : Result<void>();
+        if (!removed.ok()) {
+            log::debug("leftover {}: {}", entry.d_name, error_text(removed.error()));
         }
-        if (!is_scratch_name(entry->d_name)) {
-            continue;
-        }
-        if (const Result<void> removed = remove_leftover(parent, entry->d_name); !removed.ok()) {
-            log::debug("leftover {}: {}", entry->d_name, error_text(removed.error()));
-        }
-    }
+        return ++count < kMaxSwept;
+    });
 }
 
 } // namespace nspawn

@@ -1,5 +1,6 @@
 #include "image/scratch_record.hpp"
 
+#include "base/directory.hpp"
 #include "base/file.hpp"
 #include "base/id128.hpp"
 #include "base/log.hpp"
@@ -10,10 +11,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <memory>
 #include <vector>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -23,7 +22,13 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "file"};
+constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "file", "empty-cgroup"};
+
+// Never changes in a supervisor.
+uid_t own_user() {
+    static const uid_t user = geteuid();
+    return user;
+}
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -50,7 +55,7 @@ Result<UniqueFd> create_record(const std::string& path) {
 } // namespace
 
 std::string runtime_directory() {
-    if (geteuid() == 0) {
+    if (own_user() == 0) {
         return "/run";
     }
     const char* directory = std::getenv("XDG_RUNTIME_DIR");
@@ -64,7 +69,6 @@ ScratchRecord::ScratchRecord(ScratchRecord&& other) noexcept
 ScratchRecord::~ScratchRecord() {
     if (file_ && !keep_) {
         ::unlink(path_.c_str());
-        ::rmdir(records_directory().c_str()); // succeeds for the last one
     }
 }
 
@@ -73,8 +77,7 @@ Result<void> ScratchRecord::make() {
     if (directory.empty()) {
         return SystemError{ENOENT, "$XDG_RUNTIME_DIR"};
     }
-    // A janitor may come between creation and lock, find the record empty and remove it, and a run that ends may take
-    // the empty directory away; then it is made again.
+    // A janitor may come between creation and lock, find the record empty and remove it.
     for (int attempt = 0; attempt < 8; ++attempt) {
         const std::string path = fmt::format("{}/{:016x}", directory, random_u64());
         Result<UniqueFd> file = create_record(path);
@@ -96,6 +99,8 @@ Result<void> ScratchRecord::make() {
     }
     return SystemError{EAGAIN, "flock"};
 }
+
+bool ScratchRecord::is_called(std::string_view name) const { return base_name(path_) == name; }
 
 void ScratchRecord::add(ScratchKind kind, std::string_view path) {
     Result<void> result;
@@ -156,6 +161,8 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return remove_leftover_scratch(path);
     case ScratchKind::cgroup:
         return is_within(path, "/sys/fs/cgroup") ? remove_leftover_cgroup(path) : SystemError{EINVAL, "path"};
+    case ScratchKind::empty_cgroup:
+        return is_within(path, "/sys/fs/cgroup") ? remove_empty_leftover_cgroup(path) : SystemError{EINVAL, "path"};
     case ScratchKind::directory:
         return reclaim_runtime_entry(path, AT_REMOVEDIR);
     case ScratchKind::file:
@@ -185,8 +192,9 @@ bool reclaim_record(std::string_view content) {
     for (const std::string_view line : lines) {
         if (const Result<void> done = reclaim_line(line); !done.ok()) {
             log::debug("leftover of a killed run: {}: {}", line, error_text(done.error()));
-            // What means nothing or is not ours will be so tomorrow; what is busy or broken may be tried again.
-            clean = clean && (done.error() == EINVAL || done.error() == ENOTSUP);
+            // What means nothing, is not ours or is a living run's by now will be so tomorrow; what is busy or broken may
+            // be tried again.
+            clean = clean && (done.error() == EINVAL || done.error() == ENOTSUP || done.error() == EAGAIN);
         }
     }
     return clean;
@@ -199,7 +207,7 @@ void reclaim_record_file(int directory, const char* name) {
     }
     struct stat status {};
     if (fstat(file.value().get(), &status) < 0 || status.st_nlink == 0 || !S_ISREG(status.st_mode) ||
-        status.st_uid != geteuid()) {
+        status.st_uid != own_user()) {
         return;
     }
     const Result<std::string> content = read_all(file.value().get(), kMaxRecordSize);
@@ -210,31 +218,27 @@ void reclaim_record_file(int directory, const char* name) {
 
 bool only_we_can_write(int directory) {
     struct stat status {};
-    return fstat(directory, &status) == 0 && status.st_uid == geteuid() && (status.st_mode & 0022) == 0;
+    return fstat(directory, &status) == 0 && status.st_uid == own_user() && (status.st_mode & 0022) == 0;
 }
 
 } // namespace
 
-void reclaim_dead_runs() {
+void reclaim_dead_runs(const ScratchRecord* own) {
     const std::string path = records_directory();
     if (path.empty()) {
         return;
     }
-    Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!directory.ok() || !only_we_can_write(directory.value().get())) {
         return;
     }
-    const std::unique_ptr<DIR, int (*)(DIR*)> entries(fdopendir(directory.value().get()), closedir);
-    if (!entries) {
-        return;
-    }
-    const int fd = std::move(directory).value().release(); // closedir closes it
-    while (const dirent* entry = readdir(entries.get())) {
-        if (entry->d_name[0] != '.') {
-            reclaim_record_file(fd, entry->d_name);
+    const int fd = directory.value().get();
+    (void)for_each_entry(fd, [&](const dirent64& entry) {
+        if (own == nullptr || !own->is_called(entry.d_name)) {
+            reclaim_record_file(fd, entry.d_name);
         }
-    }
-    ::rmdir(path.c_str()); // succeeds when nothing is recorded any more
+        return true;
+    });
 }
 
 } // namespace nspawn

@@ -162,7 +162,8 @@ Result<void> set_capabilities(const CapabilitySets& sets) {
     if (auto done = check(syscall(SYS_capset, &header, data), "capset"); !done.ok()) {
         return done;
     }
-    return raise_ambient(sets.ambient);
+    // With nothing inheritable, capset(2) has emptied the ambient set too, capabilities(7).
+    return sets.inheritable == 0 ? Result<void>() : raise_ambient(sets.ambient);
 }
 
 } // namespace nspawn

@@ -1,6 +1,7 @@
 #include "linux/cgroup.hpp"
 
 #include "base/file.hpp"
+#include "base/path.hpp"
 #include "base/text.hpp"
 #include "linux/kernel_file.hpp"
 
@@ -107,12 +108,13 @@ Cgroup::~Cgroup() {
     }
 }
 
-Cgroup::Outcome Cgroup::create(const CgroupHierarchies& hierarchies, const CgroupRequest& request) {
+Cgroup::Outcome Cgroup::create(const CgroupHierarchies& hierarchies, const CgroupRequest& request,
+                               BeforeMaking before_making) {
     Outcome outcome;
     Cgroup group(hierarchies, request);
     outcome.missing = "no control group hierarchy is mounted";
     if (hierarchies.version2) {
-        const Result<void> added = group.add_version2(*hierarchies.version2);
+        const Result<void> added = group.add_version2(*hierarchies.version2, before_making);
         if (!added.ok()) {
             outcome.missing = explain(hierarchies.version2->unit, added.system_error());
         }
@@ -122,7 +124,7 @@ Cgroup::Outcome Cgroup::create(const CgroupHierarchies& hierarchies, const Cgrou
         if (group.version2_ && !wanted) {
             continue;
         }
-        const Result<void> added = group.add_version1(hierarchy);
+        const Result<void> added = group.add_version1(hierarchy, before_making);
         if (!added.ok()) {
             outcome.missing = explain(hierarchy.unit, added.system_error());
         }
@@ -134,17 +136,23 @@ Cgroup::Outcome Cgroup::create(const CgroupHierarchies& hierarchies, const Cgrou
     return outcome;
 }
 
-Result<CgroupBranch> Cgroup::make_branch(const std::string& unit) const {
-    Result<CgroupBranch> branch = CgroupBranch::create(unit, name_);
+Result<CgroupBranch> Cgroup::make_branch(const std::string& unit, BeforeMaking before_making) const {
+    const auto make = [&](const std::string& name) {
+        if (before_making) {
+            before_making(join(unit, name));
+        }
+        return CgroupBranch::create(unit, name);
+    };
+    Result<CgroupBranch> branch = make(name_);
     if (branch.error() != EEXIST) {
         return branch;
     }
     const std::string_view stem(name_.data(), nested_ ? name_.size() - (sizeof ".scope" - 1) : name_.size());
-    return CgroupBranch::create(unit, fmt::format("{}-{}{}", stem, ::getpid(), nested_ ? ".scope" : ""));
+    return make(fmt::format("{}-{}{}", stem, ::getpid(), nested_ ? ".scope" : ""));
 }
 
-Result<void> Cgroup::add_version2(const CgroupHierarchy& hierarchy) {
-    Result<CgroupBranch> branch = make_branch(hierarchy.unit);
+Result<void> Cgroup::add_version2(const CgroupHierarchy& hierarchy, BeforeMaking before_making) {
+    Result<CgroupBranch> branch = make_branch(hierarchy.unit, before_making);
     if (!branch.ok()) {
         return branch.system_error();
     }
@@ -156,8 +164,8 @@ Result<void> Cgroup::add_version2(const CgroupHierarchy& hierarchy) {
     return nested;
 }
 
-Result<void> Cgroup::add_version1(const CgroupHierarchy& hierarchy) {
-    Result<CgroupBranch> branch = make_branch(hierarchy.unit);
+Result<void> Cgroup::add_version1(const CgroupHierarchy& hierarchy, BeforeMaking before_making) {
+    Result<CgroupBranch> branch = make_branch(hierarchy.unit, before_making);
     if (!branch.ok()) {
         return branch.system_error();
     }
@@ -246,7 +254,7 @@ Result<void> Cgroup::add_process(pid_t pid) {
     return added;
 }
 
-Result<int> Cgroup::version1_group(std::string_view controller) {
+Result<int> Cgroup::version1_group(std::string_view controller, BeforeMaking before_making) {
     const CgroupHierarchy* hierarchy = hierarchies_.find_version1(controller);
     if (hierarchy == nullptr) {
         return SystemError{ENOENT, "find"};
@@ -254,7 +262,7 @@ Result<int> Cgroup::version1_group(std::string_view controller) {
     const auto same = [&](const Version1& group) { return group.controllers == hierarchy->controllers; };
     auto found = std::find_if(version1_.begin(), version1_.end(), same);
     if (found == version1_.end()) {
-        const Result<void> added = add_version1(*hierarchy);
+        const Result<void> added = add_version1(*hierarchy, before_making);
         if (!added.ok()) {
             return added.system_error();
         }

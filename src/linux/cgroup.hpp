@@ -6,6 +6,7 @@
 // Layout and delegation: spec C.4; cgroups(7); kernel documentation admin-guide/cgroup-v2 "Delegation".
 #pragma once
 
+#include "base/inline_function.hpp"
 #include "linux/cgroup_branch.hpp"
 #include "linux/cgroup_hierarchies.hpp"
 
@@ -24,11 +25,15 @@ struct CgroupRequest {
     bool with_named_systemd = false;
 };
 
+// Called with the path of a group that is about to be made at it. (If somebody else's is there, another follows.)
+using BeforeMaking = InlineFunction<void(const std::string& path)>;
+
 class Cgroup {
 public:
     struct Outcome;
     // Makes the groups and enables all controllers that are available for them.
-    static Outcome create(const CgroupHierarchies& hierarchies, const CgroupRequest& request);
+    static Outcome create(const CgroupHierarchies& hierarchies, const CgroupRequest& request,
+                          BeforeMaking before_making = {});
 
     Cgroup(Cgroup&&) noexcept = default;
     Cgroup& operator=(Cgroup&&) noexcept = delete;
@@ -46,7 +51,7 @@ public:
 
     // The group above the payload's in the version 1 hierarchy of `controller`, made when it is not there yet; to be
     // asked for before delegate_to() and add_process(). ENOENT: not mounted.
-    Result<int> version1_group(std::string_view controller);
+    Result<int> version1_group(std::string_view controller, BeforeMaking before_making = {});
 
     [[nodiscard]] Result<void> delegate_to(uid_t uid, gid_t gid);
     [[nodiscard]] Result<void> kill_all() const;
@@ -63,9 +68,9 @@ private:
     };
 
     Cgroup(const CgroupHierarchies& hierarchies, const CgroupRequest& request);
-    [[nodiscard]] Result<CgroupBranch> make_branch(const std::string& unit) const;
-    Result<void> add_version2(const CgroupHierarchy& hierarchy);
-    Result<void> add_version1(const CgroupHierarchy& hierarchy);
+    [[nodiscard]] Result<CgroupBranch> make_branch(const std::string& unit, BeforeMaking before_making) const;
+    Result<void> add_version2(const CgroupHierarchy& hierarchy, BeforeMaking before_making);
+    Result<void> add_version1(const CgroupHierarchy& hierarchy, BeforeMaking before_making);
     Result<void> nest_version1();
     void enable_controllers();
     Result<void> step_aside();

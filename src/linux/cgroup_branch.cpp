@@ -1,5 +1,6 @@
 #include "linux/cgroup_branch.hpp"
 
+#include "base/directory.hpp"
 #include "base/file.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
@@ -7,12 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <cstring>
 #include <ctime>
 #include <optional>
 #include <vector>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <poll.h>
@@ -67,24 +66,18 @@ Result<void> remove_directory(int at, const char* name) {
 
 // Name of the first group below `group`; empty when there is none.
 Result<std::string> first_child(int group) {
-    Result<UniqueFd> copy = open_directory(group, ".");
+    const Result<UniqueFd> copy = open_directory(group, ".");
     if (!copy.ok()) {
         return copy.system_error();
     }
-    DIR* listing = ::fdopendir(copy.value().get());
-    if (listing == nullptr) {
-        return last_error("fdopendir");
-    }
-    (void)copy.value().release(); // closedir() closes it
     std::string found;
-    while (const dirent* entry = ::readdir(listing)) {
-        if (entry->d_type == DT_DIR && std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) {
-            found = entry->d_name;
-            break;
+    const Result<void> listed = for_each_entry(copy.value().get(), [&](const dirent64& entry) {
+        if (entry.d_type == DT_DIR) {
+            found = entry.d_name;
         }
-    }
-    ::closedir(listing);
-    return found;
+        return found.empty();
+    });
+    return listed.ok() ? Result<std::string>(std::move(found)) : listed.system_error();
 }
 
 // Processes directly in the group. 0 stands for one that our pid namespace does not see; it is left out.
@@ -342,7 +335,10 @@ Result<void> CgroupBranch::remove() {
     return removed;
 }
 
-Result<void> remove_leftover_cgroup(const std::string& path) {
+namespace {
+
+// Which of its processes may be killed is the caller's to know.
+Result<void> remove_leftover(const std::string& path, Survivors survivors) {
     const std::string name(base_name(path));
     if (!is_our_name(name)) {
         return SystemError{ENOTSUP, "rmdir"};
@@ -360,9 +356,18 @@ Result<void> remove_leftover_cgroup(const std::string& path) {
         return SystemError{ENOTSUP, "rmdir"};
     }
     if (!lock(top.value().get())) {
-        return SystemError{EBUSY, "flock"};
+        return SystemError{EAGAIN, "flock"};
     }
-    return remove_tree(unit.value().get(), name.c_str(), top.value().get(), Survivors::kill);
+    if (survivors == Survivors::keep && is_populated(top.value().get())) {
+        return SystemError{ENOTSUP, "rmdir"};
+    }
+    return remove_tree(unit.value().get(), name.c_str(), top.value().get(), survivors);
 }
+
+} // namespace
+
+Result<void> remove_leftover_cgroup(const std::string& path) { return remove_leftover(path, Survivors::kill); }
+
+Result<void> remove_empty_leftover_cgroup(const std::string& path) { return remove_leftover(path, Survivors::keep); }
 
 } // namespace nspawn

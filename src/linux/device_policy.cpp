@@ -160,8 +160,9 @@ Result<long> bpf(bpf_cmd command, bpf_attr& attributes) {
     return result;
 }
 
-Result<void> write_device_policy_version1(Cgroup& cgroup, std::span<const DeviceRule> rules) {
-    const Result<int> devices = cgroup.version1_group("devices");
+Result<void> write_device_policy_version1(Cgroup& cgroup, std::span<const DeviceRule> rules,
+                                          BeforeMaking before_making) {
+    const Result<int> devices = cgroup.version1_group("devices", before_making);
     return devices.ok() ? write_device_list(devices.value(), rules) : Result<void>(devices.system_error());
 }
 
@@ -219,7 +220,7 @@ Result<void> write_device_list(int group, std::span<const DeviceRule> rules) {
     return written;
 }
 
-std::string enforce_device_policy(Cgroup& cgroup, std::span<const DeviceRule> rules) {
+std::string enforce_device_policy(Cgroup& cgroup, std::span<const DeviceRule> rules, BeforeMaking before_making) {
     SystemError why{ENOENT, "cgroup"};
     if (cgroup.policy_descriptor() >= 0) {
         const Result<void> attached = attach_device_program(cgroup.policy_descriptor(), device_program(rules));
@@ -228,7 +229,7 @@ std::string enforce_device_policy(Cgroup& cgroup, std::span<const DeviceRule> ru
         }
         why = attached.system_error();
     }
-    const Result<void> written = write_device_policy_version1(cgroup, rules);
+    const Result<void> written = write_device_policy_version1(cgroup, rules, before_making);
     if (written.ok()) {
         return {};
     }

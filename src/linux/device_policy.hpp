@@ -52,6 +52,6 @@ std::string device_list_line(const DeviceRule& rule);
 Result<void> write_device_list(int group, std::span<const DeviceRule> rules);
 
 // Puts the rules in force for the machine's groups, before its first process is there. Empty: they hold; else why not.
-std::string enforce_device_policy(Cgroup& cgroup, std::span<const DeviceRule> rules);
+std::string enforce_device_policy(Cgroup& cgroup, std::span<const DeviceRule> rules, BeforeMaking before_making = {});
 
 } // namespace nspawn

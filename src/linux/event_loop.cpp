@@ -73,8 +73,15 @@ void EventLoop::forget(int fd) {
     }
     // Fails only for a descriptor that was closed too early; the kernel has dropped it then.
     [[maybe_unused]] const int ignored = epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-    slot->fd = -1;
-    ++slot->generation;
+    forget_closed(fd);
+}
+
+void EventLoop::forget_closed(int fd) {
+    Watch* const slot = fd < 0 ? nullptr : find(fd);
+    if (slot != nullptr) {
+        slot->fd = -1;
+        ++slot->generation;
+    }
 }
 
 Result<EventLoop::TimerId> EventLoop::start_timer(Duration after, TimerHandler handler) {

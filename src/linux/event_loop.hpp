@@ -43,6 +43,8 @@ public:
     Result<void> change(int fd, uint32_t events);
     // Fine for a descriptor that is not watched.
     void forget(int fd);
+    // For a descriptor that is about to be closed and has no duplicates: the kernel forgets it by itself.
+    void forget_closed(int fd);
     [[nodiscard]] bool is_watching(int fd) const;
 
     // Calls `handler` once, `after` from now (never early). ENOSPC: table full.

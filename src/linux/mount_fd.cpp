@@ -176,6 +176,11 @@ Result<void> mount_file_system(const char* type, const char* target, std::span<c
     return check(syscall(SYS_mount, type, target, type, flags, option_string(options).c_str()), "mount");
 }
 
+Result<void> bind_mount(const char* source, const char* target) {
+    constexpr unsigned long kBind = 4096; // MS_BIND
+    return check(syscall(SYS_mount, source, target, nullptr, kBind, nullptr), "mount");
+}
+
 Result<void> set_mount_attributes(int at, const char* path, uint64_t set, uint64_t clear, Propagation propagation,
                                   Recursive recursive) {
     return set_attributes_at(at, path, *path == '\0' ? AT_EMPTY_PATH : 0, set, clear, propagation, recursive);

@@ -76,6 +76,9 @@ private:
 // For a process that sees nothing but the container's tree: the last component is followed.
 Result<void> mount_file_system(const char* type, const char* target, std::span<const MountOption> options,
                                uint64_t attributes);
+// mount(2) with MS_BIND: `source` once more at `target`, with the attributes of the source's mount. One call, for a
+// process that sees nothing but the container's tree and for targets that no image has a say in: links are followed.
+Result<void> bind_mount(const char* source, const char* target);
 // mount_setattr(2) on what is already attached at `path`.
 Result<void> set_mount_attributes(int at, const char* path, uint64_t set, uint64_t clear, Propagation propagation,
                                   Recursive recursive);

@@ -1,13 +1,11 @@
 #include "linux/resource_limit.hpp"
 
-#include "base/file.hpp"
 #include "base/text.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include <fcntl.h>
 
 namespace nspawn {
 
@@ -289,7 +287,7 @@ std::string format_resource_limit(const rlimit64& limit) {
     return fmt::format("{}:{}", format_value(limit.rlim_cur), format_value(limit.rlim_max));
 }
 
-Result<ResourceLimitSet> default_resource_limits(uint64_t nr_open) {
+Result<ResourceLimitSet> default_resource_limits() {
     ResourceLimitSet limits;
     limits.fill({RLIM64_INFINITY, RLIM64_INFINITY});
     limits[RLIMIT_CORE].rlim_cur = 0;
@@ -298,8 +296,7 @@ Result<ResourceLimitSet> default_resource_limits(uint64_t nr_open) {
     limits[RLIMIT_MSGQUEUE] = {819200, 819200};
     limits[RLIMIT_NICE] = {0, 0};
     limits[RLIMIT_RTPRIO] = {0, 0};
-    const uint64_t most_files = std::min<uint64_t>(nr_open, 524288);
-    limits[RLIMIT_NOFILE] = {std::min<uint64_t>(1024, most_files), most_files};
+    limits[RLIMIT_NOFILE] = {1024, 524288};
     for (const int resource : {RLIMIT_NPROC, RLIMIT_SIGPENDING}) {
         auto limit = limit_of_first_process(resource);
         if (!limit.ok()) {
@@ -308,18 +305,6 @@ Result<ResourceLimitSet> default_resource_limits(uint64_t nr_open) {
         limits[static_cast<size_t>(resource)] = limit.value();
     }
     return limits;
-}
-
-Result<uint64_t> read_nr_open() {
-    auto text = read_file(AT_FDCWD, "/proc/sys/fs/nr_open", 64);
-    if (!text.ok()) {
-        return text.system_error();
-    }
-    const auto value = parse_unsigned(trim(text.value()));
-    if (!value) {
-        return SystemError{EINVAL, "fs.nr_open"};
-    }
-    return *value;
 }
 
 Result<rlimit64> apply_resource_limit(int resource, const rlimit64& wanted) {

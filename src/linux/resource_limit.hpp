@@ -31,14 +31,12 @@ std::optional<rlimit64> parse_resource_limit(int resource, std::string_view text
 // "1024:524288", "infinity", …: what parse_resource_limit() reads back as the same limit.
 std::string format_resource_limit(const rlimit64& limit);
 
-// What the payload gets unless told otherwise: the kernel's own values for a first process. `nr_open` is the
-// kernel's highest descriptor limit; NPROC and SIGPENDING depend on the machine's memory and are copied from PID 1,
-// or from this process where that one may not be asked.
-Result<ResourceLimitSet> default_resource_limits(uint64_t nr_open);
-// The fs.nr_open sysctl.
-Result<uint64_t> read_nr_open();
+// What the payload gets unless told otherwise: the kernel's own values for a first process. NPROC and SIGPENDING depend
+// on the machine's memory and are copied from PID 1, or from this process where that one may not be asked.
+Result<ResourceLimitSet> default_resource_limits();
 
-// Sets a limit of this process. Where the kernel refuses, hard and soft are clamped to the present hard limit.
+// Sets a limit of this process. Where the kernel refuses (no CAP_SYS_RESOURCE; more descriptors than the fs.nr_open sysctl
+// allows), hard and soft are clamped to the present hard limit.
 // Answers what is in force afterwards.
 Result<rlimit64> apply_resource_limit(int resource, const rlimit64& wanted);
 

@@ -191,11 +191,6 @@ FilterSummary describe_filter(const FilterPolicy& policy) {
     return summary;
 }
 
-bool seccomp_supported() {
-    uint32_t action = SECCOMP_RET_ERRNO;
-    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
-}
-
 Result<void> load_filter(std::span<const sock_filter> program, LogRefusals log) {
     if (program.size() > BPF_MAXINSNS) {
         return SystemError{E2BIG, "seccomp"};

@@ -36,9 +36,6 @@ struct FilterSummary {
 };
 FilterSummary describe_filter(const FilterPolicy& policy);
 
-// Does the kernel take such filters?
-bool seccomp_supported();
-
 // Log: refused calls go to the audit log, where the kernel's seccomp.actions_logged has "errno".
 enum class LogRefusals { no, yes };
 

@@ -45,6 +45,7 @@ public:
         host_directory();
         masks();
         control_groups();
+        incoming();
     }
 
 private:
@@ -145,7 +146,7 @@ private:
         if (!input_.host.os_release_path.empty()) {
             add.push_back(MakeNode{"/run/host/os-release", S_IFREG | 0444});
         }
-        add.push_back(MakeDirectory{"/run/host/incoming", 0600});
+        add.push_back(MakeDirectory{kIncomingPath, 0600});
         if (!plan_.credentials.empty()) {
             add.push_back(MakeDirectory{kCredentialsPath, 0755});
         }
@@ -159,12 +160,17 @@ private:
                                         .attributes = kSealed,
                                         .importance = Importance::optional});
         }
+    }
+
+    // The supervisor makes its source while the child is at work on the rest.
+    void incoming() {
+        auto& add = begin(kStageIncoming);
         if (!input_.host.propagate_directory.empty()) {
-            seal.push_back(BindFromHost{.source = input_.host.propagate_directory,
-                                        .target = "/run/host/incoming",
-                                        .attributes = kReadOnly,
-                                        .importance = Importance::optional,
-                                        .receive_mounts = true});
+            add.push_back(BindFromHost{.source = input_.host.propagate_directory,
+                                       .target = kIncomingPath,
+                                       .attributes = kReadOnly,
+                                       .importance = Importance::optional,
+                                       .receive_mounts = true});
         }
     }
 

@@ -12,6 +12,7 @@ namespace nspawn {
 
 inline constexpr const char* kNotifySocketPath = "/run/host/notify";
 inline constexpr const char* kCredentialsPath = "/run/host/credentials";
+inline constexpr const char* kIncomingPath = "/run/host/incoming";
 inline constexpr uint64_t kDevptsAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
 
@@ -22,6 +23,7 @@ inline constexpr const char* kStageHostDirectory = "make /run/host";
 inline constexpr const char* kStageSealHostDirectory = "seal /run/host";
 inline constexpr const char* kStageMasks = "mask kernel interfaces";
 inline constexpr const char* kStageControlGroups = "mount control groups";
+inline constexpr const char* kStageIncoming = "attach the incoming directory";
 
 struct MountTableInput {
     const Config& config;

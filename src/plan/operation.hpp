@@ -42,7 +42,8 @@ struct BindInside {
     bool mask = false; // the source is the empty node with mode 000 that hides the target
 };
 
-// A file or directory of the host at `target`; the supervisor opens it before the child exists.
+// A file or directory of the host at `target`; the supervisor opens it: before the child exists or, with
+// receive_mounts, while the child is at work on the rest.
 struct BindFromHost {
     std::string source;
     std::string target;

@@ -40,6 +40,7 @@ constexpr Stage kChildStages[] = {
     {"set process attributes", set_process_attributes},
     {"look up user", look_up_user},
     {"wait for the supervisor", wait_for_supervisor},
+    {kStageIncoming, attach_incoming},
     {"become user", become_user},
     {"confine", confine},
     {"execute", execute_payload},

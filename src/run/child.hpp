@@ -17,7 +17,7 @@ namespace nspawn {
 // A mount that only the supervisor, still in the host's mount namespace, could open.
 struct HostMount {
     const BindFromHost* operation = nullptr;
-    MountFd mount; // invalid: the source was not there, which the operation permits
+    MountFd mount; // invalid: as open_host_mount() says
 };
 
 struct ChildInput {

@@ -113,6 +113,11 @@ void perform(ChildState& state, const Operation& operation, const MountFileSyste
 void perform(ChildState& state, const Operation& operation, const BindInside& what) {
     const std::string doing = fmt::format("{} on {}", what.source, what.target);
     const Outcome outcome(state, operation);
+    if (what.mask) {
+        // Takes over the attributes of the sealed /run/host; that it has them all is read back.
+        outcome.accept(bind_mount(what.source.c_str(), what.target.c_str()), what.importance, doing);
+        return;
+    }
     Result<MountFd> mount =
         MountFd::clone_with(AT_FDCWD, what.source.c_str(), Recursive::no, {what.attributes, what.cleared});
     Result<void> done = mount.system_error();
@@ -123,13 +128,18 @@ void perform(ChildState& state, const Operation& operation, const BindInside& wh
     outcome.accept(done, what.importance, doing);
 }
 
+const MountFd* find_host_mount(const ChildState& state, const BindFromHost& operation) {
+    const auto& mounts = state.input.host_mounts;
+    const auto found = std::find_if(mounts.begin(), mounts.end(),
+                                    [&](const HostMount& mount) { return mount.operation == &operation; });
+    return found == mounts.end() ? nullptr : &found->mount;
+}
+
 void perform(ChildState& state, const Operation& operation, const BindFromHost& what) {
     const std::string doing = fmt::format("{} of the host on {}", what.source, what.target);
     const Outcome outcome(state, operation);
-    const auto& mounts = state.input.host_mounts;
-    const auto prepared =
-        std::find_if(mounts.begin(), mounts.end(), [&](const HostMount& mount) { return mount.operation == &what; });
-    if (prepared == mounts.end() || !prepared->mount.valid()) {
+    const MountFd* const mount = what.receive_mounts ? &state.incoming : find_host_mount(state, what);
+    if (mount == nullptr || !mount->valid()) {
         state.left_out.push_back(&operation);
         return;
     }
@@ -140,7 +150,7 @@ void perform(ChildState& state, const Operation& operation, const BindFromHost& 
             return;
         }
     }
-    outcome.accept(prepared->mount.attach(AT_FDCWD, what.target.c_str()), what.importance, doing);
+    outcome.accept(mount->attach(AT_FDCWD, what.target.c_str()), what.importance, doing);
 }
 
 void perform(ChildState&, const Operation&, const MakeDirectory& what) {

@@ -124,9 +124,12 @@ void wait_for_supervisor(ChildState& state) {
     const std::span<const int> fds(&fd, state.kernel_log.valid() ? 1 : 0);
     state.input.supervisor.send(MessageKind::ready, 0, {}, {}, fds).or_throw("");
     state.kernel_log.reset();
-    const std::optional<Message> answer = state.input.supervisor.receive().or_throw("");
+    std::optional<Message> answer = state.input.supervisor.receive().or_throw("");
     if (!answer || answer->kind != MessageKind::go) {
         _exit(EXIT_FAILURE); // the supervisor has gone; there is nobody to tell
+    }
+    if (!answer->fds.empty()) {
+        state.incoming = MountFd(std::move(answer->fds.front()));
     }
 }
 
@@ -174,6 +177,10 @@ void enter_working_directory(const ChildState& state) {
     const std::string path = !payload.working_directory.empty() ? payload.working_directory
                              : shell                            ? state.user.home
                                                                 : "/";
+    if (path == "/") {
+        check(chdir("/"), "chdir").or_throw("");
+        return;
+    }
     // No magic links: one of them could lead to a descriptor of ours, and so out of the container.
     const Result<UniqueFd> directory = open_in_root(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY);
     const Result<void> entered =

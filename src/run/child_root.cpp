@@ -36,9 +36,10 @@ void enter_root(ChildState& state) {
     pivot_to_working_directory().or_throw("");
 }
 
-void leave_host_tree(ChildState&) {
+void leave_host_tree(ChildState& state) {
     // The old root lies on top of the new one since pivot_root(".", "."), pivot_root(2).
     check(umount2(".", MNT_DETACH), "umount2").or_throw("letting go of the host's tree");
+    state.input.supervisor.send(MessageKind::host_left).or_throw("");
 }
 
 } // namespace nspawn

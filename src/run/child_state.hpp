@@ -14,6 +14,7 @@ struct ChildState {
     const ChildInput& input;
     const Plan& plan;
     UniqueFd kernel_log;                    // of the FIFO behind /proc/kmsg, for the supervisor to hold
+    MountFd incoming;                       // what comes with the word to go, for /run/host/incoming
     std::vector<const Operation*> left_out; // operations whose target or source does not exist here
     UserRecord user;                        // who the payload is, known after look_up_user
 
@@ -45,6 +46,7 @@ void explain_mount_target(const std::string& target, int code);
 
 // verify_mounts.cpp
 void verify_mounts(ChildState& state);
+void attach_incoming(ChildState& state);
 
 // child_process.cpp
 void start_session(ChildState& state);

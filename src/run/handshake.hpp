@@ -1,8 +1,10 @@
 // handshake.hpp — the whole conversation between the supervisor and the container's child, in one place.
 //
+//   child → supervisor   host_left          the host's tree is gone from the child's mount namespace
 //   child → supervisor   warning*          something optional failed; the start goes on
 //   child → supervisor   ready [+ fds]     everything is set up; the descriptors the supervisor has to hold
-//   supervisor → child   go                limits, links, registration are in place: run the payload
+//   supervisor → child   go [+ fd]         limits, links, registration are in place: run the payload; the mount for
+//                                          /run/host/incoming
 //   child → supervisor   end of file       the payload runs (the socket is close-on-exec)
 //   or, at any time:     failed            stage and reason; the child exits
 //                        kill_supervisor   only with NSPAWN_FAULT
@@ -24,7 +26,7 @@
 
 namespace nspawn {
 
-enum class MessageKind : uint32_t { warning = 1, ready, go, failed, kill_supervisor };
+enum class MessageKind : uint32_t { host_left = 1, warning, ready, go, failed, kill_supervisor };
 
 struct Message {
     MessageKind kind = MessageKind::warning;

@@ -15,50 +15,46 @@
 #include <cstdlib>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace nspawn {
 
 namespace {
 
-constexpr const char* kStageIncoming = "make the incoming directory";
 constexpr const char* kStageCgroup = "make control groups";
-constexpr const char* kStageDevicePolicy = "set the device policy";
 constexpr const char* kStagePrepare = "prepare mounts";
 constexpr const char* kStageConsole = "open the console";
 constexpr const char* kStageSockets = "make sockets";
 constexpr const char* kStageStart = "start the child";
+constexpr const char* kStageDevicePolicy = "set the device policy";
+constexpr const char* kStageMakeIncoming = "make the incoming directory";
+constexpr const char* kStageGo = "let the payload run";
 
-constexpr const char* kPropagateDirectory = "/run/systemd/nspawn/propagate";
-
-void make_incoming(Launch& launch, const LaunchInput& input) {
-    const std::string& path = input.host.facts.propagate_directory;
-    if (path.empty()) {
-        return;
-    }
-    launch.record.add(ScratchKind::directory, path);
-    launch.incoming = path;
-    if (mkdir(path.c_str(), 0600) == 0) {
-        return;
-    }
-    if (errno == EEXIST) {
-        // Of a run that was killed, or of a live one with the same name. Cleared away now, not after the start: by then
-        // it would be ours.
-        reclaim_dead_runs();
-        if (mkdir(path.c_str(), 0600) == 0 || errno == EEXIST) {
-            return;
-        }
-        throw_system_error(errno, "mkdir", path);
-    }
-    std::string parent;
-    for (const char* component : {"/run/systemd", "/run/systemd/nspawn", kPropagateDirectory}) {
-        if (mkdir(component, 0755) < 0 && errno != EEXIST) {
-            throw_system_error(errno, "mkdir", component);
+const BindFromHost* find_incoming(const Plan& plan) {
+    for (const OperationGroup& group : plan.groups) {
+        for (const Operation& operation : group.operations) {
+            const auto* bind = std::get_if<BindFromHost>(&operation);
+            if (bind != nullptr && bind->receive_mounts) {
+                return bind;
+            }
         }
     }
-    check(mkdir(path.c_str(), 0600), "mkdir").or_throw(path);
+    return nullptr;
+}
+
+MountFd make_incoming(Launch& launch, const LaunchInput& input) {
+    const BindFromHost* const incoming = find_incoming(input.plan);
+    if (incoming == nullptr) {
+        return {};
+    }
+    launch.incoming = IncomingDirectory::make(incoming->source, launch.record);
+    return open_host_mount(*incoming);
+}
+
+BeforeMaking record_groups(Launch& launch) {
+    return [&record = launch.record](const std::string& path) { record.add(ScratchKind::empty_cgroup, path); };
 }
 
 void make_cgroup(Launch& launch, const LaunchInput& input) {
@@ -66,21 +62,23 @@ void make_cgroup(Launch& launch, const LaunchInput& input) {
                                 .keep_unit = input.plan.keep_unit,
                                 .with_named_systemd = input.plan.container_cgroups == CgroupLayout::hybrid ||
                                                       input.plan.container_cgroups == CgroupLayout::legacy};
-    Cgroup::Outcome outcome = Cgroup::create(input.host.cgroups, request);
+    Cgroup::Outcome outcome = Cgroup::create(input.host.cgroups, request, record_groups(launch));
     if (!outcome.missing.empty() && !input.plan.quiet) {
         log::notice("{}", outcome.missing);
     }
     if (outcome.cgroup) {
         launch.cgroup.emplace(std::move(*outcome.cgroup));
-        for (const std::string& path : launch.cgroup->paths()) {
-            launch.record.add(ScratchKind::cgroup, path);
-        }
     }
 }
 
 void set_device_policy(Launch& launch, const LaunchInput& input) {
-    const std::string missing = launch.cgroup ? enforce_device_policy(*launch.cgroup, default_device_rules())
-                                              : "no control group for the container";
+    std::string missing = "no control group for the container";
+    if (launch.cgroup) {
+        missing = enforce_device_policy(*launch.cgroup, default_device_rules(), record_groups(launch));
+        for (const std::string& path : launch.cgroup->paths()) {
+            launch.record.add(ScratchKind::cgroup, path); // they are ours, now for certain
+        }
+    }
     if (!missing.empty() && has_capability(input.plan.capabilities.bounding, CAP_MKNOD) && !input.plan.quiet) {
         log::notice("device nodes are not confined ({}); the payload has CAP_MKNOD and can make and use any", missing);
     }
@@ -109,11 +107,29 @@ Pidfd start_child(const Launch& launch, const ChildInput& child_input) {
     return std::move(leader).or_throw("");
 }
 
-void finish_start(Launch& launch) {
+// Loading the device program keeps a processor in the kernel, and letting go of the host's tree waits until every
+// processor has left it: together they take a quarter of a millisecond longer than one after the other. Only a matter of
+// time, so that any first message will do, and none at all.
+void wait_until_host_is_left(const Handshake& handshake) {
+    constexpr int kPatience = 10; // milliseconds
+    pollfd child{handshake.fd(), POLLIN, 0};
+    (void)poll(&child, 1, kPatience);
+}
+
+void let_payload_run(Launch& launch, const MountFd& incoming) {
+    // A child that has failed already says why itself; that is heard as soon as we listen.
     if (launch.cgroup && launch.cgroup->needs_add()) {
-        launch.cgroup->add_process(launch.leader.pid()).or_throw("moving the payload into its control groups");
+        const Result<void> added = launch.cgroup->add_process(launch.leader.pid());
+        if (!added.ok() && added.error() != ESRCH) {
+            added.or_throw("moving the payload into its control groups");
+        }
     }
-    launch.handshake->send(MessageKind::go).or_throw("");
+    const int fd = incoming.get();
+    const Result<void> sent =
+        launch.handshake->send(MessageKind::go, 0, {}, {}, std::span(&fd, incoming.valid() ? 1 : 0));
+    if (!sent.ok() && sent.error() != EPIPE && sent.error() != ECONNRESET) {
+        sent.or_throw("");
+    }
 }
 
 } // namespace
@@ -126,19 +142,15 @@ Launch::~Launch() {
     if (cgroup && !cgroup->remove().ok()) {
         record.keep();
     }
-    if (!incoming.empty() && rmdir(incoming.c_str()) < 0 && errno != ENOENT) {
+    if (!incoming.remove().ok()) {
         record.keep();
     }
 }
 
-std::string propagate_path(const std::string& machine) { return fmt::format("{}/{}", kPropagateDirectory, machine); }
-
 Launch launch(const LaunchInput& input) {
     Launch launch;
     Timeline& timeline = input.timeline;
-    in_stage(timeline, kStageIncoming, [&] { make_incoming(launch, input); });
     in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
-    in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input); });
     const PreparedMounts mounts =
         in_stage(timeline, kStagePrepare, [&] { return prepare_mounts(input.plan, input.tree); });
 
@@ -183,14 +195,19 @@ Launch launch(const LaunchInput& input) {
                                                        .ignored_signals = input.host.ignored_signals,
                                                        .own_cgroup = launch.cgroup.has_value(),
                                                        .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
-        finish_start(launch);
     });
+    // What the payload needs but the child does not: made while that mounts.
+    const MountFd incoming = in_stage(timeline, kStageMakeIncoming, [&] { return make_incoming(launch, input); });
+    wait_until_host_is_left(*launch.handshake);
+    in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input); });
+    in_stage(timeline, kStageGo, [&] { let_payload_run(launch, incoming); });
     launch.pty_master = std::move(pty.master);
     return launch;
 }
 
 std::vector<const char*> supervisor_stage_names() {
-    return {kStageIncoming, kStageCgroup, kStageDevicePolicy, kStagePrepare, kStageConsole, kStageSockets, kStageStart};
+    return {kStageCgroup,      kStagePrepare,      kStageConsole,  kStageSockets, kStageStart,
+            kStageDevicePolicy, kStageMakeIncoming, kStageGo};
 }
 
 } // namespace nspawn

@@ -12,18 +12,18 @@
 #include "linux/pty.hpp"
 #include "plan/plan.hpp"
 #include "run/handshake.hpp"
+#include "run/incoming_directory.hpp"
 #include "run/probe_host.hpp"
 #include "run/timeline.hpp"
 
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace nspawn {
 
 struct Launch {
     ScratchRecord record; // declared first: dropped after everything it lists is gone
-    std::string incoming; // directory shown as /run/host/incoming; empty: none
+    IncomingDirectory incoming;
     std::optional<Cgroup> cgroup;
     UniqueFd notify_socket;
     UniqueFd pty_master;   // invalid in pipe mode
@@ -49,8 +49,5 @@ Launch launch(const LaunchInput& input);
 
 // Names of the supervisor's stages, in order.
 std::vector<const char*> supervisor_stage_names();
-
-// The directory that the container sees as /run/host/incoming.
-std::string propagate_path(const std::string& machine);
 
 } // namespace nspawn

@@ -16,10 +16,12 @@ namespace {
 
 // The tree as a detached mount of its own; read-only where the plan says so, in every submount.
 MountFd mount_of(const RootTree& tree, bool read_only) {
-    MountFd mount = tree.is_detached_mount() ? MountFd(duplicate(tree.fd()).or_throw(tree.path()))
-                                             : MountFd::clone_of(tree.fd(), "", Recursive::yes).or_throw(tree.path());
-    mount.set_attributes(read_only ? MOUNT_ATTR_RDONLY : 0, 0, Propagation::private_, Recursive::yes)
-        .or_throw(tree.path());
+    const MountAttributes attributes{read_only ? MOUNT_ATTR_RDONLY : uint64_t{0}, 0, Propagation::private_};
+    if (!tree.is_detached_mount()) {
+        return MountFd::clone_with(tree.fd(), "", Recursive::yes, attributes).or_throw(tree.path());
+    }
+    MountFd mount(duplicate(tree.fd()).or_throw(tree.path()));
+    mount.set_attributes(attributes.set, 0, attributes.propagation, Recursive::yes).or_throw(tree.path());
     return mount;
 }
 
@@ -45,20 +47,18 @@ void make_volatile_root(PreparedMounts& mounts, const Plan& plan, const RootTree
     check(mkdirat(mounts.root.get(), "usr", 0755), "mkdirat").or_throw("volatile root");
 }
 
-HostMount prepare_host_mount(const BindFromHost& operation) {
-    HostMount prepared{&operation, {}};
+} // namespace
+
+MountFd open_host_mount(const BindFromHost& operation) {
     const Propagation propagation = operation.receive_mounts ? Propagation::slave : Propagation::private_;
     // The host's own files are trusted to point where they mean to (os-release is a link on most hosts).
     Result<MountFd> mount = MountFd::clone_with(AT_FDCWD, operation.source.c_str(), Recursive::no,
                                                 {operation.attributes, 0, propagation}, FinalLink::followed);
     if (mount.error() == ENOENT && operation.importance != Importance::required) {
-        return prepared;
+        return {};
     }
-    prepared.mount = std::move(mount).or_throw(operation.source);
-    return prepared;
+    return std::move(mount).or_throw(operation.source);
 }
-
-} // namespace
 
 PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
     PreparedMounts mounts;
@@ -80,8 +80,9 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
     }
     for (const OperationGroup& group : plan.groups) {
         for (const Operation& operation : group.operations) {
-            if (const auto* bind = std::get_if<BindFromHost>(&operation)) {
-                mounts.host.push_back(prepare_host_mount(*bind));
+            const auto* bind = std::get_if<BindFromHost>(&operation);
+            if (bind != nullptr && !bind->receive_mounts) {
+                mounts.host.push_back({bind, open_host_mount(*bind)});
             }
         }
     }

@@ -19,9 +19,11 @@ struct PreparedMounts {
     std::optional<OverlayLayer> overlay; // behind `root` for --volatile=overlay
     MountFd volatile_usr;                // for --volatile=yes
     MountFd devpts;
-    std::vector<HostMount> host; // one for each BindFromHost of the plan
+    std::vector<HostMount> host; // one for each BindFromHost of the plan without receive_mounts
 };
 
 PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree);
+// Invalid when the source is not there, which the operation permits.
+MountFd open_host_mount(const BindFromHost& operation);
 
 } // namespace nspawn

@@ -3,13 +3,16 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "image/os_release.hpp"
-#include "linux/seccomp_filter.hpp"
+#include "linux/kernel_file.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 
 #include <fcntl.h>
+#include <linux/major.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
@@ -19,36 +22,40 @@ namespace nspawn {
 
 namespace {
 
-struct WantedDevice {
-    const char* path;
-    bool required;
+struct KnownDevice {
+    const char* name;
+    mode_t permissions;
+    unsigned major;
+    unsigned minor;
 };
-// spec C.2. /dev/fuse only when it can be opened: the node alone would make programs try.
-constexpr WantedDevice kDevices[] = {
-    {"/dev/null", true},    {"/dev/zero", true}, {"/dev/full", true},     {"/dev/random", true},
-    {"/dev/urandom", true}, {"/dev/tty", true},  {"/dev/net/tun", false}, {"/dev/fuse", false},
+// spec C.2; the numbers are fixed, kernel documentation admin-guide/devices. Every kernel has these.
+constexpr KnownDevice kRequiredDevices[] = {
+    {"null", 0666, MEM_MAJOR, 3},   {"zero", 0666, MEM_MAJOR, 5},    {"full", 0666, MEM_MAJOR, 7},
+    {"random", 0666, MEM_MAJOR, 8}, {"urandom", 0666, MEM_MAJOR, 9}, {"tty", 0666, TTYAUX_MAJOR, 0},
 };
-constexpr size_t kDevicePrefix = std::string_view("/dev/").size();
 constexpr size_t kSmallFile = 64 * 1024;
 
+void add_device(HostFacts& facts, const char* name) {
+    struct stat status {};
+    if (stat(fmt::format("/dev/{}", name).c_str(), &status) == 0 && S_ISCHR(status.st_mode)) {
+        facts.devices.push_back({name, status.st_mode, major(status.st_rdev), minor(status.st_rdev), false});
+    }
+}
+
 void probe_devices(HostFacts& facts) {
-    for (const WantedDevice& wanted : kDevices) {
-        struct stat status {};
-        if (stat(wanted.path, &status) < 0 || !S_ISCHR(status.st_mode)) {
-            continue;
-        }
-        if (std::string_view(wanted.path) == "/dev/fuse" &&
-            !open_at(AT_FDCWD, wanted.path, O_RDWR | O_NONBLOCK | O_NOCTTY).ok()) {
-            continue;
-        }
-        facts.devices.push_back({wanted.path + kDevicePrefix, status.st_mode, major(status.st_rdev),
-                                 minor(status.st_rdev), wanted.required});
+    for (const KnownDevice& known : kRequiredDevices) {
+        facts.devices.push_back({known.name, S_IFCHR | known.permissions, known.major, known.minor, true});
+    }
+    add_device(facts, "net/tun");
+    // Only when it can be opened: the node alone would make programs try.
+    if (open_at(AT_FDCWD, "/dev/fuse", O_RDWR | O_NONBLOCK | O_NOCTTY).ok()) {
+        add_device(facts, "fuse");
     }
 }
 
 void probe_os_release(HostFacts& facts) {
     for (const char* path : {"/etc/os-release", "/usr/lib/os-release"}) {
-        const Result<std::string> text = read_file(AT_FDCWD, path, kSmallFile);
+        const Result<std::string> text = read_kernel_file(AT_FDCWD, path, kSmallFile);
         if (text.ok()) {
             facts.os_release_path = path;
             for (auto& [name, value] : host_os_release_fields(text.value())) {
@@ -99,12 +106,13 @@ uint64_t ignored_signals(std::string_view status) {
 }
 
 void probe_process(HostProbe& probe) {
-    const std::string status = read_file(AT_FDCWD, "/proc/self/status", kSmallFile).or_throw("");
+    const std::string status = read_kernel_file(AT_FDCWD, "/proc/self/status", kSmallFile).or_throw("");
     if (const auto sets = parse_capability_status(status)) {
         // What leaves our bounding set does not come back at the payload's exec.
         probe.facts.capabilities = sets->permitted & sets->bounding;
     }
     probe.ignored_signals = ignored_signals(status);
+    probe.facts.seccomp = status.find("\nSeccomp:") != std::string::npos; // with CONFIG_SECCOMP only
     probe.facts.can_make_nodes = has_capability(probe.facts.capabilities, CAP_MKNOD) && in_initial_user_namespace();
 }
 
@@ -119,22 +127,23 @@ HostProbe probe_host(const Config& config) {
 
     probe.cgroups = probe_cgroups();
     facts.cgroups = probe.cgroups.layout;
+    // A kernel with control groups has their namespaces too, since Linux 4.6.
+    facts.cgroup_namespaces =
+        facts.cgroups != CgroupLayout::none || access("/proc/self/ns/cgroup", F_OK) == 0;
     for (const CgroupHierarchy& hierarchy : probe.cgroups.version1) {
         const std::string_view name = hierarchy.controllers;
         facts.legacy_controllers.emplace_back(name == "name=systemd" ? "systemd" : name);
     }
-    facts.cgroup_namespaces = access("/proc/self/ns/cgroup", F_OK) == 0;
 
     utsname names{};
     if (uname(&names) == 0) {
         facts.hostname = names.nodename;
     }
-    facts.default_limits = default_resource_limits(read_nr_open().or_throw("fs.nr_open")).or_throw("resource limits");
+    facts.default_limits = default_resource_limits().or_throw("resource limits");
     facts.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!config.selinux_context.empty() && !facts.selinux) {
         throw Error("--selinux-context=: SELinux is not enabled on this host");
     }
-    facts.seccomp = seccomp_supported();
     facts.term = environment_value("TERM");
     facts.colorterm = environment_value("COLORTERM");
     facts.no_color = environment_value("NO_COLOR");

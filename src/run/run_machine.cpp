@@ -92,6 +92,7 @@ int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
                 supervisor.release_terminal();
             }
         }
+        input.timeline.mark('S', "clean up");
         if (const std::optional<int> status = conclude(input.plan, ending)) {
             return *status;
         }
@@ -109,7 +110,7 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     RootTree tree = in_stage(timeline, kStageTree, [&] { return RootTree::open(config, switches, selection); });
     const ImageFacts image = read_image_facts(config, selection, tree);
     HostProbe host = in_stage(timeline, kStageHost, [&] { return probe_host(config); });
-    host.facts.propagate_directory = propagate_path(image.machine);
+    host.facts.propagate_directory = IncomingDirectory::path_of(image.machine);
     const Plan plan = in_stage(timeline, kStagePlan, [&] { return make_plan(config, switches, host.facts, image); });
     if (config.dry_run) {
         std::vector<const char*> stages = {kStageTree, kStageHost, kStagePlan};

@@ -70,6 +70,7 @@ Ending Supervisor::watch_over(Launch& launch) {
     stop_requests_ = {};
     watch_all(launch);
     const Result<void> turned = loop_.run();
+    timeline_.mark('S', "payload ended");
     forget_all(launch);
     turned.or_throw("waiting for the container");
     Ending ending = read_ending(launch);
@@ -88,9 +89,9 @@ void Supervisor::watch_all(Launch& launch) {
 }
 
 void Supervisor::forget_all(const Launch& launch) {
-    loop_.forget(launch.leader.get());
-    loop_.forget(launch.handshake->fd());
-    loop_.forget(launch.notify_socket.get());
+    loop_.forget_closed(launch.leader.get());
+    loop_.forget_closed(launch.handshake->fd());
+    loop_.forget_closed(launch.notify_socket.get());
 }
 
 void Supervisor::on_signal() {
@@ -165,6 +166,8 @@ void Supervisor::on_handshake() {
             return;
         }
         switch (message->kind) {
+        case MessageKind::host_left:
+            break; // was waited for where it matters
         case MessageKind::warning:
             log::warning("{}", message->text);
             break;
@@ -190,7 +193,7 @@ void Supervisor::payload_runs() {
     timeline_.mark('S', "payload runs");
     manager_.container_running(launch_->leader.pid(), !plan_.notify_ready);
     // Off the start path: the payload is on its way.
-    reclaim_dead_runs();
+    reclaim_dead_runs(&launch_->record);
 }
 
 void Supervisor::on_notification() {

@@ -2,8 +2,6 @@
 // everybody believes that it does; so it ends the start. Source of the format: proc_pid_mountinfo(5).
 
 #include "base/file.hpp"
-#include "base/path.hpp"
-#include "base/text.hpp"
 #include "plan/mount_table.hpp"
 #include "run/child_state.hpp"
 
@@ -13,6 +11,8 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 
 namespace nspawn {
 
@@ -20,6 +20,12 @@ namespace {
 
 constexpr size_t kMountInfoLimit = 16U << 20;
 
+[[noreturn]] void fail(std::string_view target, std::string_view what) {
+    throw Error(fmt::format("{} {}, although it was asked for", target, what),
+                "The container would be less confined than it looks; it is not started.");
+}
+
+// 36 35 98:0 /root /target rw,noatime shared:1 - ext4 /dev/root rw
 struct MountedEntry {
     std::string_view root;
     std::string_view target;
@@ -27,23 +33,34 @@ struct MountedEntry {
     std::string_view type;
 };
 
-// 36 35 98:0 /root /target rw,noatime shared:1 - ext4 /dev/root rw
-std::vector<MountedEntry> parse_mountinfo(std::string_view text) {
-    std::vector<MountedEntry> entries;
-    for (const std::string_view line : split_any(text, "\n")) {
-        const std::vector<std::string_view> fields = split_any(line, " ");
-        const auto dash = std::find(fields.begin(), fields.end(), "-");
-        if (fields.size() < 6 || dash == fields.end() || std::next(dash) == fields.end()) {
-            continue;
-        }
-        entries.push_back({fields[3], fields[4], fields[5], *std::next(dash)});
+std::string_view next_field(std::string_view& text, char separator) {
+    const size_t end = text.find(separator);
+    const std::string_view field = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return field;
+}
+
+MountedEntry parse_entry(std::string_view line) {
+    for (int ids = 0; ids < 3; ++ids) { // of the mount, its parent and its device
+        next_field(line, ' ');
     }
-    return entries;
+    MountedEntry entry;
+    entry.root = next_field(line, ' ');
+    entry.target = next_field(line, ' ');
+    entry.flags = next_field(line, ' ');
+    while (!line.empty() && next_field(line, ' ') != "-") { // propagation
+    }
+    entry.type = next_field(line, ' ');
+    return entry;
 }
 
 bool has_flag(std::string_view flags, std::string_view wanted) {
-    const auto all = split(flags, ',');
-    return std::find(all.begin(), all.end(), wanted) != all.end();
+    while (!flags.empty()) {
+        if (next_field(flags, ',') == wanted) {
+            return true;
+        }
+    }
+    return false;
 }
 
 constexpr struct {
@@ -56,7 +73,13 @@ constexpr struct {
 
 class Verifier {
 public:
-    explicit Verifier(std::string_view mountinfo) : entries_(parse_mountinfo(mountinfo)) {}
+    // `mountinfo` stays the caller's.
+    explicit Verifier(std::string_view mountinfo) {
+        entries_.reserve(64); // a default container has about half of that
+        while (!mountinfo.empty()) {
+            entries_.push_back(parse_entry(next_field(mountinfo, '\n')));
+        }
+    }
 
     void expect(const std::string& target, uint64_t attributes) const {
         const MountedEntry& entry = topmost(target);
@@ -91,11 +114,6 @@ private:
         return *found;
     }
 
-    [[noreturn]] static void fail(const std::string& target, const std::string& what) {
-        throw Error(fmt::format("{} {}, although it was asked for", target, what),
-                    "The container would be less confined than it looks; it is not started.");
-    }
-
     std::vector<MountedEntry> entries_;
 };
 
@@ -123,7 +141,8 @@ void verify(const Verifier&, const Other&) {}
 } // namespace
 
 void verify_mounts(ChildState& state) {
-    const std::string text = read_file(AT_FDCWD, "/proc/self/mountinfo", kMountInfoLimit).or_throw("");
+    const UniqueFd file = open_at(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY).or_throw("");
+    const std::string text = read_all(file.get(), kMountInfoLimit).or_throw("/proc/self/mountinfo");
     const Verifier verifier(text);
     if (state.plan.read_only && state.plan.root != RootKind::volatile_usr &&
         state.plan.root != RootKind::volatile_overlay) {
@@ -133,12 +152,23 @@ void verify_mounts(ChildState& state) {
         verifier.expect("/usr", MOUNT_ATTR_RDONLY);
     }
     for (const OperationGroup& group : state.plan.groups) {
+        if (group.stage == kStageIncoming) {
+            continue; // comes with the word to go, and is looked at then
+        }
         for (const Operation& operation : group.operations) {
             const auto& left_out = state.left_out;
             if (std::find(left_out.begin(), left_out.end(), &operation) == left_out.end()) {
                 std::visit([&](const auto& what) { verify(verifier, what); }, operation);
             }
         }
+    }
+}
+
+void attach_incoming(ChildState& state) {
+    run_group(state, kStageIncoming);
+    struct statfs status {};
+    if (state.incoming.valid() && (statfs(kIncomingPath, &status) < 0 || (status.f_flags & ST_RDONLY) == 0)) {
+        fail(kIncomingPath, "is not read-only");
     }
 }
 

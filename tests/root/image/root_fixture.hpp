@@ -3,6 +3,7 @@
 
 #include "base/file.hpp"
 #include "image/root_tree.hpp"
+#include "image/scratch_record.hpp"
 
 #include <gtest/gtest.h>
 
@@ -29,6 +30,7 @@ protected:
         ASSERT_NE(mkdtemp(pattern.data()), nullptr);
         base_ = pattern;
         make_tree(path("tree"));
+        reclaim_dead_runs(); // a test may do so, and records of runs that were killed before would count as its own
         records_before_ = names_in("/run/nspawn/runs");
         scratch_before_ = scratch_in("/var/tmp");
     }

@@ -193,12 +193,41 @@ TEST_F(CgroupTest, LeftoversOfAKilledRunAreClearedAway) {
         });
         survivor.emplace([&] { return move_here(scope(name_) + "/payload"); });
         ASSERT_TRUE(survivor->succeeded());
-        EXPECT_EQ(remove_leftover_cgroup(scope(name_)).error(), EBUSY);
+        EXPECT_EQ(remove_leftover_cgroup(scope(name_)).error(), EAGAIN);
+        EXPECT_EQ(remove_empty_leftover_cgroup(scope(name_)).error(), EAGAIN);
     }
+    EXPECT_EQ(remove_empty_leftover_cgroup(scope(name_)).error(), ENOTSUP) << "a process lives in it";
+    EXPECT_TRUE(exists(scope(name_)));
     EXPECT_EQ(remove_leftover_cgroup(scope(name_)).error(), 0);
     EXPECT_FALSE(exists(scope(name_)));
     EXPECT_TRUE(survivor->ended_by_kill());
     EXPECT_EQ(remove_leftover_cgroup(scope(name_)).error(), 0);
+}
+
+TEST_F(CgroupTest, AnEmptyLeftoverGoesWithoutAnybodyBeingKilled) {
+    ASSERT_EQ(::mkdir(scope(name_).c_str(), 0755), 0);
+    EXPECT_EQ(remove_empty_leftover_cgroup(scope(name_)).error(), 0);
+    EXPECT_FALSE(exists(scope(name_)));
+    EXPECT_EQ(remove_empty_leftover_cgroup(scope(name_)).error(), 0);
+}
+
+TEST_F(CgroupTest, APathIsToldBeforeItIsMade) {
+    std::vector<std::string> told;
+    struct Listener {
+        std::vector<std::string>& told;
+        bool was_there = false;
+    } listener{told};
+    const auto listen = [&listener](const std::string& path) {
+        listener.told.push_back(path);
+        listener.was_there = listener.was_there || exists(path);
+    };
+    const Cgroup::Outcome first = Cgroup::create(hierarchies_, {name_, false, false}, listen);
+    EXPECT_EQ(told, std::vector<std::string>{scope(name_)});
+    EXPECT_FALSE(listener.was_there);
+    told.clear();
+    const Cgroup::Outcome second = Cgroup::create(hierarchies_, {name_, false, false}, listen);
+    ASSERT_EQ(told.size(), 2U) << "the name that is taken, and the one that was made";
+    EXPECT_EQ(second.cgroup->paths(), std::vector<std::string>{told.back()});
 }
 
 TEST_F(CgroupTest, OnlyOurGroupsAreLeftovers) {

@@ -99,7 +99,7 @@ TEST(ResourceLimit, IsFormattedAsItIsRead) {
 }
 
 TEST(DefaultResourceLimits, AreTheKernelsForItsFirstProcess) {
-    const ResourceLimitSet limits = default_resource_limits(1048576).or_throw("defaults");
+    const ResourceLimitSet limits = default_resource_limits().or_throw("defaults");
     EXPECT_EQ(limits[RLIMIT_NOFILE], (rlimit64{1024, 524288}));
     EXPECT_EQ(limits[RLIMIT_CORE], (rlimit64{0, kInfinity}));
     EXPECT_EQ(limits[RLIMIT_STACK], (rlimit64{8388608, kInfinity}));
@@ -113,13 +113,6 @@ TEST(DefaultResourceLimits, AreTheKernelsForItsFirstProcess) {
     }
     EXPECT_GT(limits[RLIMIT_NPROC].rlim_cur, 0U);
 }
-
-TEST(DefaultResourceLimits, FollowASmallDescriptorTable) {
-    EXPECT_EQ(default_resource_limits(2048).or_throw("defaults")[RLIMIT_NOFILE], (rlimit64{1024, 2048}));
-    EXPECT_EQ(default_resource_limits(100).or_throw("defaults")[RLIMIT_NOFILE], both(100));
-}
-
-TEST(DefaultResourceLimits, ReadTheKernelsDescriptorLimit) { EXPECT_GE(read_nr_open().or_throw("nr_open"), 1024U); }
 
 // Runs `body` in a child, so that the limits of the test itself stay as they are; its answer is the exit status.
 int in_child(int (*body)()) {

@@ -1,0 +1,88 @@
+#include "run/incoming_directory.hpp"
+
+#include "base/directory.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace nspawn {
+
+namespace {
+
+constexpr const char* kPropagateDirectory = "/run/systemd/nspawn/propagate";
+constexpr const char* kSpare = "/run/nspawn/spare-incoming";
+constexpr mode_t kMode = 0600;
+
+// Never onto a directory that is there: it may be a live run's.
+Result<void> move(const char* from, const char* to) {
+    return check(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE), "renameat2");
+}
+
+Result<void> make_at(const std::string& path) {
+    const Result<void> moved = move(kSpare, path.c_str());
+    return moved.ok() || moved.error() == EEXIST ? moved : check(mkdir(path.c_str(), kMode), "mkdir");
+}
+
+bool is_empty(const std::string& path) {
+    const Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    bool empty = directory.ok();
+    const auto found_one = [&](const dirent64&) { return empty = false; };
+    return directory.ok() && for_each_entry(directory.value().get(), found_one).ok() && empty;
+}
+
+} // namespace
+
+std::string IncomingDirectory::path_of(const std::string& machine) {
+    return fmt::format("{}/{}", kPropagateDirectory, machine);
+}
+
+IncomingDirectory::IncomingDirectory(IncomingDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+
+IncomingDirectory& IncomingDirectory::operator=(IncomingDirectory&& other) noexcept {
+    std::swap(path_, other.path_);
+    return *this;
+}
+
+IncomingDirectory::~IncomingDirectory() { (void)remove(); }
+
+IncomingDirectory IncomingDirectory::make(const std::string& path, ScratchRecord& record) {
+    record.add(ScratchKind::directory, path);
+    Result<void> made = make_at(path);
+    if (made.error() == ENOENT) {
+        for (const char* component : {"/run/systemd", "/run/systemd/nspawn", kPropagateDirectory}) {
+            if (mkdir(component, 0755) < 0 && errno != EEXIST) {
+                throw_system_error(errno, "mkdir", component);
+            }
+        }
+        made = make_at(path);
+    }
+    if (made.error() == EEXIST) {
+        // Of a run that was killed, or of a live one with the same name. Cleared away now, not after the start: by then
+        // it would be ours.
+        reclaim_dead_runs(&record);
+        made = make_at(path);
+    }
+    if (made.error() != EEXIST) {
+        made.or_throw(path);
+    }
+    return IncomingDirectory(path);
+}
+
+Result<void> IncomingDirectory::remove() {
+    const std::string path = std::exchange(path_, {});
+    if (path.empty() || (is_empty(path) && move(path.c_str(), kSpare).ok())) {
+        return {};
+    }
+    const Result<void> removed = check(rmdir(path.c_str()), "rmdir");
+    return removed.error() == ENOENT ? Result<void>() : removed;
+}
+
+} // namespace nspawn
