@@ -64,7 +64,7 @@ TEST(ShowConfig, ValuesAreSpelledAsTheOptionsTakeThem) {
     EXPECT_EQ(line_of(Saying({"--drop-capability=CAP_KILL"}), "--drop-capability"), "CAP_KILL command line");
     EXPECT_EQ(line_of(Saying({"--capability=all"}), "--capability"), "all command line");
     EXPECT_EQ(line_of(Saying({"--system-call-filter=~@mount bpf"}), "--system-call-filter"),
-              "~@mount ~bpf command line");
+              "'~@mount' '~bpf' command line");
     EXPECT_EQ(line_of(Saying({"--settings=override"}), "--settings"), "override command line");
     EXPECT_EQ(line_of(Saying({"--volatile=state"}), "--volatile"), "state command line");
     EXPECT_EQ(line_of(Saying({"--oom-score-adjust=-5"}), "--oom-score-adjust"), "-5 command line");
