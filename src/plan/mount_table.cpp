@@ -69,11 +69,36 @@ private:
         return options;
     }
 
+    [[nodiscard]] Operation system_file_system() const {
+        switch (api_vfs()) {
+        case ApiVfsWritable::yes:
+            return MountFileSystem{"sysfs", "/sys", {}, kNoSuid | kNoDev | kNoExec};
+        case ApiVfsWritable::no:
+            break;
+        case ApiVfsWritable::network:
+            return small_system_file_system();
+        }
+        return MountFileSystem{"sysfs", "/sys", {}, kSealed};
+    }
+
+    // Without firmware, modules, power and the other parts that tell of the host's hardware and kernel.
+    [[nodiscard]] MountParts small_system_file_system() const {
+        MountParts small{.type = "sysfs",
+                         .target = "/sys",
+                         .options = tmpfs_options("0555", "4m", "1k"),
+                         .attributes = kSealed,
+                         .parts = {"block", "bus", "class", "dev", "devices", "kernel"},
+                         .directories = {"fs", "fs/cgroup"}};
+        if (input_.host.selinux) {
+            small.directories.emplace_back("fs/selinux");
+        }
+        return small;
+    }
+
     void api_file_systems() {
         auto& add = begin(kStageApiFileSystems);
-        const bool writable = api_vfs() == ApiVfsWritable::yes;
         add.push_back(MountFileSystem{"proc", "/proc", {}, kNoSuid | kNoDev | kNoExec});
-        add.push_back(MountFileSystem{"sysfs", "/sys", {}, (writable ? 0 : kReadOnly) | kNoSuid | kNoDev | kNoExec});
+        add.push_back(system_file_system());
         if (input_.host.selinux) {
             add.push_back(BindFromHost{.source = "/sys/fs/selinux",
                                        .target = "/sys/fs/selinux",

@@ -32,6 +32,16 @@ struct MountFileSystem {
     bool keep_existing_mount = false; // a target that is a mount point already is left alone
 };
 
+// A tmpfs on `target` with some directories of a file system in it, and nothing else of that one.
+struct MountParts {
+    std::string type; // of the file system
+    std::string target;
+    std::vector<MountOption> options; // of the tmpfs
+    uint64_t attributes = 0;          // of the tmpfs and of every part
+    std::vector<std::string> parts;
+    std::vector<std::string> directories; // empty ones, parents first
+};
+
 // `source` inside the container shown once more at `target`.
 struct BindInside {
     std::string source;
@@ -78,6 +88,6 @@ struct MakeNode {
 };
 
 using Operation =
-    std::variant<MountFileSystem, BindInside, BindFromHost, MakeDirectory, MakeFile, MakeSymlink, MakeNode>;
+    std::variant<MountFileSystem, MountParts, BindInside, BindFromHost, MakeDirectory, MakeFile, MakeSymlink, MakeNode>;
 
 } // namespace nspawn

@@ -53,6 +53,11 @@ std::vector<std::string> option_texts(const std::vector<MountOption>& options) {
 Described describe(const MountFileSystem& what) {
     return {"mount", what.target, what.type, option_texts(what.options), attribute_names(what.attributes)};
 }
+Described describe(const MountParts& what) {
+    std::vector<std::string> options = option_texts(what.options);
+    options.push_back(fmt::format("only={}", fmt::join(what.parts, ":")));
+    return {"mount parts", what.target, what.type, std::move(options), attribute_names(what.attributes)};
+}
 Described describe(const BindInside& what) {
     return {what.mask ? "mask" : "bind", what.target, what.source, {}, attribute_names(what.attributes)};
 }

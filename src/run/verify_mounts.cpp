@@ -107,6 +107,16 @@ void verify(const Verifier& verifier, const MountFileSystem& what) {
     verifier.expect(what.target, what.attributes);
 }
 
+void verify(const Verifier& verifier, const MountParts& what) {
+    verifier.expect_type(what.target, "tmpfs");
+    verifier.expect(what.target, what.attributes);
+    for (const std::string& part : what.parts) {
+        const std::string path = fmt::format("{}/{}", what.target, part);
+        verifier.expect_type(path, what.type);
+        verifier.expect(path, what.attributes);
+    }
+}
+
 void verify(const Verifier& verifier, const BindInside& what) {
     verifier.expect(what.target, what.attributes);
     if (what.mask) {

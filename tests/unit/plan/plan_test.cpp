@@ -16,6 +16,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 template <typename Kind>
@@ -141,6 +142,20 @@ TEST(Mounts, ApiFileSystemsHaveTheManualsFlags) {
     EXPECT_EQ(mount_at(mounts, "/dev")->attributes, static_cast<uint64_t>(MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME));
     EXPECT_EQ(mount_at(mounts, "/sys/fs/cgroup")->type, "cgroup2");
     EXPECT_TRUE(mount_at(mounts, "/tmp")->keep_existing_mount);
+}
+
+TEST(Mounts, WithAWritableNetworkTheSystemFileSystemIsSmall) {
+    SampleInput input;
+    EXPECT_THAT(operations_of<MountParts>(input.plan()), IsEmpty());
+    input.switches.api_vfs_writable = ApiVfsWritable::network;
+    EXPECT_EQ(mount_at(operations_of<MountFileSystem>(input.plan()), "/sys"), nullptr);
+    const auto small = operations_of<MountParts>(input.plan());
+    ASSERT_EQ(small.size(), 1U);
+    EXPECT_EQ(small[0].target, "/sys");
+    EXPECT_THAT(small[0].parts, ElementsAre("block", "bus", "class", "dev", "devices", "kernel"));
+    EXPECT_THAT(small[0].directories, ElementsAre("fs", "fs/cgroup"));
+    input.host.selinux = true;
+    EXPECT_THAT(operations_of<MountParts>(input.plan())[0].directories, ElementsAre("fs", "fs/cgroup", "fs/selinux"));
 }
 
 TEST(Mounts, TmpCanBeLeftOut) {
