@@ -6,6 +6,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/scratch_directory.hpp"
+#include "image/scratch_mount.hpp"
 #include "linux/cgroup_branch.hpp"
 
 #include <algorithm>
@@ -23,7 +24,7 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "file"};
+constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file"};
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -158,6 +159,8 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return is_within(path, "/sys/fs/cgroup") ? remove_leftover_cgroup(path) : SystemError{EINVAL, "path"};
     case ScratchKind::directory:
         return reclaim_runtime_entry(path, AT_REMOVEDIR);
+    case ScratchKind::mount:
+        return is_runtime_path(path) ? remove_leftover_mount(path) : SystemError{EINVAL, "path"};
     case ScratchKind::file:
         return reclaim_runtime_entry(path, 0);
     }

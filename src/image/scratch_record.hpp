@@ -18,6 +18,7 @@ enum class ScratchKind {
     tree,      // a ScratchDirectory with all that is in it, btrfs subvolumes too
     cgroup,    // a control group made by CgroupBranch, with the groups below it
     directory, // an empty directory below the runtime directory
+    mount,     // a ScratchMount below the runtime directory, with the directory it is on
     file,      // a regular file, socket, FIFO or symbolic link below the runtime directory
 };
 

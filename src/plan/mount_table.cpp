@@ -40,6 +40,7 @@ public:
         // C.2: group 5 is "tty" on every distribution.
         plan_.devpts_options = {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
         add_context(plan_.devpts_options);
+        plan_.unix_export_options = tmpfs_options("0755", "4m", "64");
         api_file_systems();
         devices();
         host_directory();
@@ -174,6 +175,9 @@ private:
         if (!plan_.credentials.empty()) {
             add.push_back(MakeDirectory{kCredentialsPath, 0755});
         }
+        if (!plan_.unix_export.empty()) {
+            add.push_back(MakeDirectory{kUnixExportPath, 0755});
+        }
 
         // Separate, so that the notification socket can be bound between the two.
         auto& seal = begin(kStageSealHostDirectory);
@@ -190,6 +194,12 @@ private:
                                         .attributes = kReadOnly,
                                         .importance = Importance::optional,
                                         .receive_mounts = true});
+        }
+        if (!plan_.unix_export.empty()) {
+            seal.push_back(BindFromHost{.source = plan_.unix_export,
+                                        .target = kUnixExportPath,
+                                        .attributes = kUnixExportAttributes,
+                                        .cleared = kReadOnly});
         }
     }
 

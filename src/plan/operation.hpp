@@ -57,6 +57,7 @@ struct BindFromHost {
     std::string source;
     std::string target;
     uint64_t attributes = 0;
+    uint64_t cleared = 0; // attributes of the source's mount that the copy does not take over
     Importance importance = Importance::required;
     bool create_target_file = false;
     bool receive_mounts = false; // later mounts below the source show up here too: a slave

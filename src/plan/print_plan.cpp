@@ -26,11 +26,9 @@ struct Described {
 constexpr struct {
     uint64_t attribute;
     const char* name;
-} kAttributeNames[] = {{MOUNT_ATTR_RDONLY, "ro"},
-                       {MOUNT_ATTR_NOSUID, "nosuid"},
-                       {MOUNT_ATTR_NODEV, "nodev"},
-                       {MOUNT_ATTR_NOEXEC, "noexec"},
-                       {MOUNT_ATTR_STRICTATIME, "strictatime"}};
+} kAttributeNames[] = {
+    {MOUNT_ATTR_RDONLY, "ro"},     {MOUNT_ATTR_NOSUID, "nosuid"},           {MOUNT_ATTR_NODEV, "nodev"},
+    {MOUNT_ATTR_NOEXEC, "noexec"}, {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}, {MOUNT_ATTR_STRICTATIME, "strictatime"}};
 
 std::vector<std::string> attribute_names(uint64_t attributes) {
     std::vector<std::string> names;

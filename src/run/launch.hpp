@@ -6,6 +6,7 @@
 #pragma once
 
 #include "image/root_tree.hpp"
+#include "image/scratch_mount.hpp"
 #include "image/scratch_record.hpp"
 #include "linux/cgroup.hpp"
 #include "linux/process.hpp"
@@ -24,6 +25,7 @@ namespace nspawn {
 struct Launch {
     ScratchRecord record; // declared first: dropped after everything it lists is gone
     std::string incoming; // directory shown as /run/host/incoming; empty: none
+    std::optional<ScratchMount> unix_export;
     std::optional<Cgroup> cgroup;
     UniqueFd notify_socket;
     UniqueFd pty_master;   // invalid in pipe mode
@@ -48,9 +50,11 @@ struct LaunchInput {
 Launch launch(const LaunchInput& input);
 
 // Names of the supervisor's stages, in order.
-std::vector<const char*> supervisor_stage_names();
+std::vector<const char*> supervisor_stage_names(const Plan& plan);
 
 // The directory that the container sees as /run/host/incoming.
 std::string propagate_path(const std::string& machine);
+// The directory of the host in which the sockets in the container's /run/host/unix-export are found.
+std::string unix_export_path(const std::string& machine);
 
 } // namespace nspawn

@@ -52,7 +52,8 @@ constexpr struct {
 } kReadableFlags[] = {{MOUNT_ATTR_RDONLY, "ro"},
                       {MOUNT_ATTR_NOSUID, "nosuid"},
                       {MOUNT_ATTR_NODEV, "nodev"},
-                      {MOUNT_ATTR_NOEXEC, "noexec"}};
+                      {MOUNT_ATTR_NOEXEC, "noexec"},
+                      {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}};
 
 class Verifier {
 public:
