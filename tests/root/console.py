@@ -340,6 +340,9 @@ def stop_and_foreground(tree):
     terminal.expect("Stopped.*prompt> ")
     assert termios.tcgetattr(terminal.slave) == cooked, "the shell did not take the terminal back"
     os.kill(supervisor, signal.SIGCONT)  # in the background: the terminal is the shell's
+    time.sleep(0.3)
+    with open(f"/proc/{supervisor}/status", encoding="ascii") as state:
+        assert "State:\tS" in state.read(), "the program was stopped by setting the terminal from the background"
     os.kill(supervisor, signal.SIGSTOP)
     time.sleep(0.2)
     assert termios.tcgetattr(terminal.slave) == cooked, "the mode was changed from the background"
