@@ -2,15 +2,16 @@
 
 #include "base/log.hpp"
 #include "linux/device_policy.hpp"
-#include "plan/mount_table.hpp"
 #include "run/child.hpp"
 #include "run/notify_socket.hpp"
 #include "run/prepare_root.hpp"
 #include "run/stage.hpp"
 #include "run/stub_image.hpp"
+#include "run/unix_export.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -25,7 +26,6 @@ namespace nspawn {
 namespace {
 
 constexpr const char* kStageIncoming = "make the incoming directory";
-constexpr const char* kStageExport = "export sockets";
 constexpr const char* kStageCgroup = "make control groups";
 constexpr const char* kStageDevicePolicy = "set the device policy";
 constexpr const char* kStagePrepare = "prepare mounts";
@@ -34,29 +34,6 @@ constexpr const char* kStageSockets = "make sockets";
 constexpr const char* kStageStart = "start the child";
 
 constexpr const char* kPropagateDirectory = "/run/systemd/nspawn/propagate";
-constexpr const char* kExportDirectory = "/run/systemd/nspawn/unix-export";
-
-// One of the directories above, and in it one of the machine's own.
-void make_machine_directory(const char* place, const std::string& path, mode_t mode) {
-    if (mkdir(path.c_str(), mode) == 0) {
-        return;
-    }
-    if (errno == EEXIST) {
-        // Of a run that was killed, or of a live one with the same name. Cleared away now, not after the start: by then
-        // it would be ours.
-        reclaim_dead_runs();
-        if (mkdir(path.c_str(), mode) == 0 || errno == EEXIST) {
-            return;
-        }
-        throw_system_error(errno, "mkdir", path);
-    }
-    for (const char* component : {"/run/systemd", "/run/systemd/nspawn", place}) {
-        if (mkdir(component, 0755) < 0 && errno != EEXIST) {
-            throw_system_error(errno, "mkdir", component);
-        }
-    }
-    check(mkdir(path.c_str(), mode), "mkdir").or_throw(path);
-}
 
 void make_incoming(Launch& launch, const LaunchInput& input) {
     const std::string& path = input.host.facts.propagate_directory;
@@ -65,20 +42,25 @@ void make_incoming(Launch& launch, const LaunchInput& input) {
     }
     launch.record.add(ScratchKind::directory, path);
     launch.incoming = path;
-    make_machine_directory(kPropagateDirectory, path, 0600);
-}
-
-void export_sockets(Launch& launch, const Plan& plan) {
-    launch.record.add(ScratchKind::mount, plan.unix_export);
-    make_machine_directory(kExportDirectory, plan.unix_export, 0755);
-    Result<ScratchMount> mount =
-        ScratchMount::create(plan.unix_export, plan.unix_export_options, kUnixExportAttributes | MOUNT_ATTR_RDONLY);
-    if (mount.error() == EEXIST) {
-        throw Error(fmt::format("{} is mounted already", plan.unix_export),
-                    "Another container of this name is running; give this one another name with --machine=.")
-            .with_code(EEXIST);
+    if (mkdir(path.c_str(), 0600) == 0) {
+        return;
     }
-    launch.unix_export.emplace(std::move(mount).or_throw(plan.unix_export));
+    if (errno == EEXIST) {
+        // Of a run that was killed, or of a live one with the same name. Cleared away now, not after the start: by then
+        // it would be ours.
+        reclaim_dead_runs();
+        if (mkdir(path.c_str(), 0600) == 0 || errno == EEXIST) {
+            return;
+        }
+        throw_system_error(errno, "mkdir", path);
+    }
+    std::string parent;
+    for (const char* component : {"/run/systemd", "/run/systemd/nspawn", kPropagateDirectory}) {
+        if (mkdir(component, 0755) < 0 && errno != EEXIST) {
+            throw_system_error(errno, "mkdir", component);
+        }
+    }
+    check(mkdir(path.c_str(), 0600), "mkdir").or_throw(path);
 }
 
 void make_cgroup(Launch& launch, const LaunchInput& input) {
@@ -156,17 +138,16 @@ Launch::~Launch() {
 
 std::string propagate_path(const std::string& machine) { return fmt::format("{}/{}", kPropagateDirectory, machine); }
 
-std::string unix_export_path(const std::string& machine) { return fmt::format("{}/{}", kExportDirectory, machine); }
-
 Launch launch(const LaunchInput& input) {
     Launch launch;
     Timeline& timeline = input.timeline;
     in_stage(timeline, kStageIncoming, [&] { make_incoming(launch, input); });
-    if (!input.plan.unix_export.empty()) {
-        in_stage(timeline, kStageExport, [&] { export_sockets(launch, input.plan); });
-    }
     in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input); });
+    if (!input.plan.unix_export.empty()) {
+        in_stage(timeline, kStageExport,
+                 [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
+    }
     const PreparedMounts mounts =
         in_stage(timeline, kStagePrepare, [&] { return prepare_mounts(input.plan, input.tree); });
 
@@ -218,12 +199,11 @@ Launch launch(const LaunchInput& input) {
 }
 
 std::vector<const char*> supervisor_stage_names(const Plan& plan) {
-    std::vector<const char*> names = {kStageIncoming};
+    std::vector<const char*> names = {kStageIncoming, kStageCgroup,  kStageDevicePolicy, kStagePrepare,
+                                      kStageConsole,  kStageSockets, kStageStart};
     if (!plan.unix_export.empty()) {
-        names.push_back(kStageExport);
+        names.insert(std::find(names.begin(), names.end(), kStagePrepare), kStageExport);
     }
-    names.insert(names.end(),
-                 {kStageCgroup, kStageDevicePolicy, kStagePrepare, kStageConsole, kStageSockets, kStageStart});
     return names;
 }
 

@@ -54,7 +54,5 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan);
 
 // The directory that the container sees as /run/host/incoming.
 std::string propagate_path(const std::string& machine);
-// The directory of the host in which the sockets in the container's /run/host/unix-export are found.
-std::string unix_export_path(const std::string& machine);
 
 } // namespace nspawn

@@ -8,6 +8,7 @@
 #include "run/launch.hpp"
 #include "run/stage.hpp"
 #include "run/supervise.hpp"
+#include "run/unix_export.hpp"
 
 #include <fmt/format.h>
 
