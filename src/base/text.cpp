@@ -267,8 +267,9 @@ std::string printable(std::string_view text) {
 }
 
 std::string shell_quote(std::string_view word) {
+    // Not '~': at the beginning it is a home directory, and in bash also behind the '=' of "NAME=~".
     static constexpr std::string_view kPlain =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,~^";
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,^";
     if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) {
         return std::string(word);
     }

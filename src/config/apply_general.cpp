@@ -100,6 +100,10 @@ void volatile_mode(Draft& draft, const Value& value) {
 }
 
 void machine(Draft& draft, const Value& value) {
+    if (value.text == ".host") { // what machinectl(1) calls the host itself
+        throw Error("the host cannot be its own container",
+                    "For a container of the host's tree use --directory=/ with --ephemeral or --volatile=.");
+    }
     if (const auto problem = machine_name_problem(value.text); problem && !value.text.empty()) {
         throw Error(fmt::format("the machine name {}", *problem));
     }

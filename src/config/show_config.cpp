@@ -28,7 +28,23 @@ std::string value_as_text(const Provenance& provenance) {
     return text.empty() ? "-" : text;
 }
 
+void fill_in(Resolved& resolved, std::string_view option, const std::string& value, const char* implied_by) {
+    for (Provenance& each : resolved.provenance) {
+        if (each.option->name == option && each.values.empty()) {
+            each.values = {value};
+            each.origins = {{.kind = Origin::Kind::implied, .file = implied_by}};
+        }
+    }
+}
+
 } // namespace
+
+void name_tree(Resolved& resolved, const std::string& path, const std::string& machine) {
+    const bool by_name = resolved.config.directory.empty() && !resolved.config.machine.empty();
+    fill_in(resolved, "directory", path, by_name ? "--machine" : "the working directory");
+    fill_in(resolved, "machine", machine, "--directory");
+    fill_in(resolved, "hostname", machine, "--machine");
+}
 
 std::string config_as_text(const Resolved& resolved) {
     size_t name_width = 0;

@@ -40,16 +40,13 @@ bool is_marked_read_only(int directory) {
 PoolImage open_image(const std::string& path, const std::string& name) {
     UniqueFd directory =
         open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY).or_throw(fmt::format("machine {}: {}", name, path));
-    const bool read_only = name != kHostImage && is_marked_read_only(directory.get());
+    const bool read_only = is_marked_read_only(directory.get());
     return {std::move(directory), read_only};
 }
 
 } // namespace
 
 PoolImage find_pool_image(const std::string& name) {
-    if (name == kHostImage) {
-        return open_image("/", name);
-    }
     for (const std::string_view place : kSearchPath) {
         const std::string path = join(place, name);
         if (access(path.c_str(), F_OK) == 0) {

@@ -7,12 +7,8 @@
 #include "base/unique_fd.hpp"
 
 #include <string>
-#include <string_view>
 
 namespace nspawn {
-
-// The pool's name for the host's own tree.
-constexpr std::string_view kHostImage = ".host";
 
 struct PoolImage {
     UniqueFd directory;     // open for reading

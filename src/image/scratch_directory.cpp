@@ -10,7 +10,6 @@
 
 #include <fmt/format.h>
 
-
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>

@@ -7,6 +7,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/scratch_directory.hpp"
+#include "image/scratch_mount.hpp"
 #include "linux/cgroup_branch.hpp"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "file", "empty-cgroup"};
+constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup"};
 
 // Never changes in a supervisor.
 uid_t own_user() {
@@ -165,6 +166,8 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return is_within(path, "/sys/fs/cgroup") ? remove_empty_leftover_cgroup(path) : SystemError{EINVAL, "path"};
     case ScratchKind::directory:
         return reclaim_runtime_entry(path, AT_REMOVEDIR);
+    case ScratchKind::mount:
+        return is_runtime_path(path) ? remove_leftover_mount(path) : SystemError{EINVAL, "path"};
     case ScratchKind::file:
         return reclaim_runtime_entry(path, 0);
     }
@@ -192,8 +195,8 @@ bool reclaim_record(std::string_view content) {
     for (const std::string_view line : lines) {
         if (const Result<void> done = reclaim_line(line); !done.ok()) {
             log::debug("leftover of a killed run: {}: {}", line, error_text(done.error()));
-            // What means nothing, is not ours or is a living run's by now will be so tomorrow; what is busy or broken may
-            // be tried again.
+            // What means nothing, is not ours or is a living run's by now will be so tomorrow; what is busy or broken
+            // may be tried again.
             clean = clean && (done.error() == EINVAL || done.error() == ENOTSUP || done.error() == EAGAIN);
         }
     }

@@ -1,9 +1,10 @@
 // scratch_record.hpp — what a run has lying about, so that somebody can clear it away after a SIGKILL.
 //
 // Owns one small file in /run/nspawn/runs (without root: $XDG_RUNTIME_DIR/nspawn/runs; the directory stays, so that the
-// next run need not make it) with one line "KIND PATH" per thing that outlives a killed supervisor. A thing is recorded before it is made. The owner holds the file's flock(2)
-// as long as it lives; a record that nobody locks belongs to a dead run, and reclaim_dead_runs() of any later run
-// removes what it lists. Never removes a path that is not of the shape that its kind calls for.
+// next run need not make it) with one line "KIND PATH" per thing that outlives a killed supervisor. A thing is recorded
+// before it is made. The owner holds the file's flock(2) as long as it lives; a record that nobody locks belongs to a
+// dead run, and reclaim_dead_runs() of any later run removes what it lists. Never removes a path that is not of the
+// shape that its kind calls for.
 #pragma once
 
 #include "base/result.hpp"
@@ -15,10 +16,11 @@
 namespace nspawn {
 
 enum class ScratchKind {
-    tree,      // a ScratchDirectory with all that is in it, btrfs subvolumes too
-    cgroup,    // a control group made by CgroupBranch, with the groups below it and what runs in them
-    directory, // an empty directory below the runtime directory
-    file,      // a regular file, socket, FIFO or symbolic link below the runtime directory
+    tree,         // a ScratchDirectory with all that is in it, btrfs subvolumes too
+    cgroup,       // a control group made by CgroupBranch, with the groups below it and what runs in them
+    directory,    // an empty directory below the runtime directory
+    mount,        // a ScratchMount below the runtime directory, with the directory it is on
+    file,         // a regular file, socket, FIFO or symbolic link below the runtime directory
     empty_cgroup, // as cgroup, but before it is known that the group there is ours: only while nothing runs in it
 };
 
@@ -48,8 +50,8 @@ private:
     bool failed_ = false;
 };
 
-// Clears away what dead runs left, without a look at the caller's own record. Never throws and never blocks; what cannot
-// be removed stays recorded.
+// Clears away what dead runs left, without a look at the caller's own record. Never throws and never blocks; what
+// cannot be removed stays recorded.
 void reclaim_dead_runs(const ScratchRecord* own = nullptr);
 
 // "/run", or without root $XDG_RUNTIME_DIR; empty when a user has none.

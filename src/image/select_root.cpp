@@ -103,8 +103,7 @@ RootSelection select_root(const std::string& directory, const std::string& machi
         selection.directory = open_tree_directory(given ? directory : ".", given);
     }
     selection.path = path_of(selection.directory.get(), directory.empty() ? "the working directory" : directory);
-    const bool names_host = machine == kHostImage;
-    selection.machine = machine.empty() || names_host ? derived_machine_name(selection.path) : machine;
+    selection.machine = machine.empty() ? derived_machine_name(selection.path) : machine;
     if (selection.path != "/") {
         selection.settings_directory = parent_of(selection.path);
     }

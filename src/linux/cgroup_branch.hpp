@@ -54,8 +54,8 @@ private:
 // Removes what a killed run left at `path` (of a CgroupBranch), and kills what survived in it. EAGAIN: its owner lives;
 // ENOTSUP: not a group that a CgroupBranch makes. A path that is gone is a success.
 Result<void> remove_leftover_cgroup(const std::string& path);
-// The same for a path at which one was about to be made: somebody else's group may stand there. ENOTSUP also for one with
-// processes in it.
+// The same for a path at which one was about to be made: somebody else's group may stand there. ENOTSUP also for one
+// with processes in it.
 Result<void> remove_empty_leftover_cgroup(const std::string& path);
 
 } // namespace nspawn

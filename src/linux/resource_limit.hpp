@@ -35,9 +35,8 @@ std::string format_resource_limit(const rlimit64& limit);
 // on the machine's memory and are copied from PID 1, or from this process where that one may not be asked.
 Result<ResourceLimitSet> default_resource_limits();
 
-// Sets a limit of this process. Where the kernel refuses (no CAP_SYS_RESOURCE; more descriptors than the fs.nr_open sysctl
-// allows), hard and soft are clamped to the present hard limit.
-// Answers what is in force afterwards.
+// Sets a limit of this process. Where the kernel refuses (no CAP_SYS_RESOURCE; more descriptors than the fs.nr_open
+// sysctl allows), hard and soft are clamped to the present hard limit. Answers what is in force afterwards.
 Result<rlimit64> apply_resource_limit(int resource, const rlimit64& wanted);
 
 } // namespace nspawn

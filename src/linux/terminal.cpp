@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 namespace nspawn {
 
@@ -40,22 +41,41 @@ void discard_input(int fd) {
     [[maybe_unused]] const int ignored = tcflush(fd, TCIFLUSH);
 }
 
-Result<TerminalMode> TerminalMode::change(int fd, void (*edit)(termios&)) {
+namespace {
+
+// The mode from before.
+Result<termios> change_mode(int fd, void (*edit)(termios&)) {
+    termios before{};
+    if (tcgetattr(fd, &before) < 0) {
+        return last_error("tcgetattr");
+    }
+    termios wanted = before;
+    edit(wanted);
+    // At once: waiting for output to drain would block on a terminal that was stopped with ^S.
+    if (tcsetattr(fd, TCSANOW, &wanted) < 0) {
+        return last_error("tcsetattr");
+    }
+    return before;
+}
+
+} // namespace
+
+Result<TerminalMode> TerminalMode::change(int fd, Edit edit) {
     UniqueFd own(fcntl(fd, F_DUPFD_CLOEXEC, 3));
     if (!own) {
         return last_error("fcntl");
     }
-    termios saved{};
-    if (tcgetattr(own.get(), &saved) < 0) {
-        return last_error("tcgetattr");
+    const Result<termios> saved = change_mode(own.get(), edit);
+    return saved.ok() ? Result(TerminalMode(std::move(own), saved.value(), edit)) : saved.system_error();
+}
+
+Result<void> TerminalMode::renew() {
+    // Fails for a terminal that is not our session's: nobody's jobs are controlled there.
+    const pid_t foreground = tcgetpgrp(fd_.get());
+    if (foreground >= 0 && foreground != getpgrp()) {
+        return {};
     }
-    termios wanted = saved;
-    edit(wanted);
-    // At once: waiting for output to drain would block on a terminal that was stopped with ^S.
-    if (tcsetattr(own.get(), TCSANOW, &wanted) < 0) {
-        return last_error("tcsetattr");
-    }
-    return TerminalMode(std::move(own), saved);
+    return change_mode(fd_.get(), edit_).system_error();
 }
 
 Result<TerminalMode> TerminalMode::raw_input(int fd) { return change(fd, make_input_raw); }

@@ -32,13 +32,18 @@ public:
 
     // Puts the saved mode back; the second time it does nothing.
     void restore();
+    // After somebody else (a shell with job control) has set a mode of its own: makes the change once more. Does
+    // nothing while another process group has the terminal.
+    Result<void> renew();
 
 private:
-    TerminalMode(UniqueFd fd, const termios& saved) : fd_(std::move(fd)), saved_(saved) {}
-    static Result<TerminalMode> change(int fd, void (*edit)(termios&));
+    using Edit = void (*)(termios&);
+    TerminalMode(UniqueFd fd, const termios& saved, Edit edit) : fd_(std::move(fd)), saved_(saved), edit_(edit) {}
+    static Result<TerminalMode> change(int fd, Edit edit);
 
     UniqueFd fd_; // a duplicate, so that the mode can be restored whatever became of the original
     termios saved_;
+    Edit edit_;
 };
 
 } // namespace nspawn

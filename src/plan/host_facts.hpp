@@ -38,10 +38,11 @@ struct HostFacts {
     bool selinux = false;
     bool seccomp = true;
     std::vector<HostDevice> devices;
-    unsigned listen_fds = 0;         // socket activation descriptors to pass on
-    bool can_make_nodes = true;      // mknod(2) of devices is allowed to us
-    bool stdio_has_terminal = false; // one of the caller's standard streams is one
-    std::string propagate_directory; // shown as /run/host/incoming; empty: none
+    unsigned listen_fds = 0;           // socket activation descriptors to pass on
+    bool can_make_nodes = true;        // mknod(2) of devices is allowed to us
+    bool stdio_has_terminal = false;   // one of the caller's standard streams is one
+    std::string propagate_directory;   // shown as /run/host/incoming; empty: none
+    std::string unix_export_directory; // shown as /run/host/unix-export to a system that boots; empty: none
 };
 
 } // namespace nspawn

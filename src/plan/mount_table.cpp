@@ -40,6 +40,7 @@ public:
         // C.2: group 5 is "tty" on every distribution.
         plan_.devpts_options = {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
         add_context(plan_.devpts_options);
+        plan_.unix_export_options = tmpfs_options("0755", "4m", "64");
         api_file_systems();
         devices();
         host_directory();
@@ -70,11 +71,36 @@ private:
         return options;
     }
 
+    [[nodiscard]] Operation system_file_system() const {
+        switch (api_vfs()) {
+        case ApiVfsWritable::yes:
+            return MountFileSystem{"sysfs", "/sys", {}, kNoSuid | kNoDev | kNoExec};
+        case ApiVfsWritable::no:
+            break;
+        case ApiVfsWritable::network:
+            return small_system_file_system();
+        }
+        return MountFileSystem{"sysfs", "/sys", {}, kSealed};
+    }
+
+    // Without firmware, modules, power and the other parts that tell of the host's hardware and kernel.
+    [[nodiscard]] MountParts small_system_file_system() const {
+        MountParts small{.type = "sysfs",
+                         .target = "/sys",
+                         .options = tmpfs_options("0555", "4m", "1k"),
+                         .attributes = kSealed,
+                         .parts = {"block", "bus", "class", "dev", "devices", "kernel"},
+                         .directories = {"fs", "fs/cgroup"}};
+        if (input_.host.selinux) {
+            small.directories.emplace_back("fs/selinux");
+        }
+        return small;
+    }
+
     void api_file_systems() {
         auto& add = begin(kStageApiFileSystems);
-        const bool writable = api_vfs() == ApiVfsWritable::yes;
         add.push_back(MountFileSystem{"proc", "/proc", {}, kNoSuid | kNoDev | kNoExec});
-        add.push_back(MountFileSystem{"sysfs", "/sys", {}, (writable ? 0 : kReadOnly) | kNoSuid | kNoDev | kNoExec});
+        add.push_back(system_file_system());
         if (input_.host.selinux) {
             add.push_back(BindFromHost{.source = "/sys/fs/selinux",
                                        .target = "/sys/fs/selinux",
@@ -150,6 +176,9 @@ private:
         if (!plan_.credentials.empty()) {
             add.push_back(MakeDirectory{kCredentialsPath, 0755});
         }
+        if (!plan_.unix_export.empty()) {
+            add.push_back(MakeDirectory{kUnixExportPath, 0755});
+        }
 
         // Separate, so that the notification socket can be bound between the two.
         auto& seal = begin(kStageSealHostDirectory);
@@ -159,6 +188,12 @@ private:
                                         .target = "/run/host/os-release",
                                         .attributes = kSealed,
                                         .importance = Importance::optional});
+        }
+        if (!plan_.unix_export.empty()) {
+            seal.push_back(BindFromHost{.source = plan_.unix_export,
+                                        .target = kUnixExportPath,
+                                        .attributes = kUnixExportAttributes,
+                                        .cleared = kReadOnly});
         }
     }
 

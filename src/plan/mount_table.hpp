@@ -13,6 +13,10 @@ namespace nspawn {
 inline constexpr const char* kNotifySocketPath = "/run/host/notify";
 inline constexpr const char* kCredentialsPath = "/run/host/credentials";
 inline constexpr const char* kIncomingPath = "/run/host/incoming";
+inline constexpr const char* kUnixExportPath = "/run/host/unix-export";
+// The host is not to follow or execute what the container puts there.
+inline constexpr uint64_t kUnixExportAttributes =
+    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
 inline constexpr uint64_t kDevptsAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
 

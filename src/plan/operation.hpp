@@ -32,6 +32,16 @@ struct MountFileSystem {
     bool keep_existing_mount = false; // a target that is a mount point already is left alone
 };
 
+// A tmpfs on `target` with some directories of a file system in it, and nothing else of that one.
+struct MountParts {
+    std::string type; // of the file system
+    std::string target;
+    std::vector<MountOption> options; // of the tmpfs
+    uint64_t attributes = 0;          // of the tmpfs and of every part
+    std::vector<std::string> parts;
+    std::vector<std::string> directories; // empty ones, parents first
+};
+
 // `source` inside the container shown once more at `target`.
 struct BindInside {
     std::string source;
@@ -48,6 +58,7 @@ struct BindFromHost {
     std::string source;
     std::string target;
     uint64_t attributes = 0;
+    uint64_t cleared = 0; // attributes of the source's mount that the copy does not take over
     Importance importance = Importance::required;
     bool create_target_file = false;
     bool receive_mounts = false; // later mounts below the source show up here too: a slave
@@ -79,6 +90,6 @@ struct MakeNode {
 };
 
 using Operation =
-    std::variant<MountFileSystem, BindInside, BindFromHost, MakeDirectory, MakeFile, MakeSymlink, MakeNode>;
+    std::variant<MountFileSystem, MountParts, BindInside, BindFromHost, MakeDirectory, MakeFile, MakeSymlink, MakeNode>;
 
 } // namespace nspawn

@@ -167,6 +167,9 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan.container_cgroups = container_cgroup_mode(switches, host, image);
     plan.console = config.console.value_or(ConsoleMode::read_only);
     plan.listen_fds = host.listen_fds;
+    if (config.start_mode == StartMode::boot) {
+        plan.unix_export = host.unix_export_directory; // only services have sockets to offer
+    }
     plan.credentials = config.credentials;
     plan.no_new_privileges = config.no_new_privileges;
     plan.credentials_world_readable =

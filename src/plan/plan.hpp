@@ -70,6 +70,10 @@ struct Plan {
     // With a console of its own the supervisor makes the devpts, to open the terminal in it; else the child does.
     std::vector<MountOption> devpts_options;
 
+    // The host's mount point of a tmpfs that the container's sockets can be reached through; empty: none.
+    std::string unix_export;
+    std::vector<MountOption> unix_export_options; // of that tmpfs
+
     std::vector<std::pair<std::string, std::string>> environment_before_user; // spec C.3: the user's variables stand
     std::vector<std::pair<std::string, std::string>> environment_after_user;  // between these two
     std::vector<EnvironmentEntry> environment_changes;                        // --setenv, applied last

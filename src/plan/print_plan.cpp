@@ -26,11 +26,9 @@ struct Described {
 constexpr struct {
     uint64_t attribute;
     const char* name;
-} kAttributeNames[] = {{MOUNT_ATTR_RDONLY, "ro"},
-                       {MOUNT_ATTR_NOSUID, "nosuid"},
-                       {MOUNT_ATTR_NODEV, "nodev"},
-                       {MOUNT_ATTR_NOEXEC, "noexec"},
-                       {MOUNT_ATTR_STRICTATIME, "strictatime"}};
+} kAttributeNames[] = {
+    {MOUNT_ATTR_RDONLY, "ro"},     {MOUNT_ATTR_NOSUID, "nosuid"},           {MOUNT_ATTR_NODEV, "nodev"},
+    {MOUNT_ATTR_NOEXEC, "noexec"}, {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}, {MOUNT_ATTR_STRICTATIME, "strictatime"}};
 
 std::vector<std::string> attribute_names(uint64_t attributes) {
     std::vector<std::string> names;
@@ -52,6 +50,11 @@ std::vector<std::string> option_texts(const std::vector<MountOption>& options) {
 
 Described describe(const MountFileSystem& what) {
     return {"mount", what.target, what.type, option_texts(what.options), attribute_names(what.attributes)};
+}
+Described describe(const MountParts& what) {
+    std::vector<std::string> options = option_texts(what.options);
+    options.push_back(fmt::format("only={}", fmt::join(what.parts, ":")));
+    return {"mount parts", what.target, what.type, std::move(options), attribute_names(what.attributes)};
 }
 Described describe(const BindInside& what) {
     return {what.mask ? "mask" : "bind", what.target, what.source, {}, attribute_names(what.attributes)};

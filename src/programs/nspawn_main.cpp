@@ -72,11 +72,12 @@ int run(int argc, char** argv) {
     const Config command_line = read_command_line(line, caller);
     const RootSelection selection = select_root(command_line.directory, command_line.machine, command_line.ephemeral);
     const Settings settings = find_settings(command_line, selection);
-    const Resolved resolved = resolve(line, settings.assignments, caller, switches);
+    Resolved resolved = resolve(line, settings.assignments, caller, switches);
     warn(switches.warnings);
     warn(settings.warnings);
     warn(resolved.warnings);
     if (resolved.config.show_config) {
+        name_tree(resolved, selection.path, selection.machine + selection.machine_suffix);
         print_paged(resolved.config.json ? config_as_json(resolved).dump() + "\n" : config_as_text(resolved), false);
         return EXIT_SUCCESS;
     }

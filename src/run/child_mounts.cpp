@@ -110,6 +110,8 @@ void perform(ChildState& state, const Operation& operation, const MountFileSyste
     Outcome(state, operation).accept(mounted, what.importance, doing);
 }
 
+void perform(ChildState&, const Operation&, const MountParts& what) { mount_parts(what); }
+
 void perform(ChildState& state, const Operation& operation, const BindInside& what) {
     const std::string doing = fmt::format("{} on {}", what.source, what.target);
     const Outcome outcome(state, operation);

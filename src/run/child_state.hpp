@@ -44,6 +44,9 @@ void share_mounts(ChildState& state);
 // Throws what there is to say about a target in the tree that is a link or no directory; returns when it is one.
 void explain_mount_target(const std::string& target, int code);
 
+// child_mount_parts.cpp
+void mount_parts(const MountParts& what);
+
 // verify_mounts.cpp
 void verify_mounts(ChildState& state);
 void attach_incoming(ChildState& state);

@@ -110,6 +110,18 @@ void Console::window_changed() {
     }
 }
 
+void Console::resumed() {
+    for (std::optional<TerminalMode>* const mode : {&raw_input_, &raw_output_}) {
+        if (!mode->has_value()) {
+            continue;
+        }
+        if (const Result<void> renewed = (*mode)->renew(); !renewed.ok()) {
+            log::warning("cannot put the terminal into raw mode again: {}", error_text(renewed.error()));
+        }
+    }
+    window_changed();
+}
+
 void Console::say(std::string_view line) const {
     // In raw mode a line feed only goes down, and what the container wrote last may not have ended its line.
     const bool raw = raw_output_.has_value();

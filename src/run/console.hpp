@@ -54,6 +54,8 @@ public:
     Result<void> attach(UniqueFd master);
     // The caller's terminal may have another size now.
     void window_changed();
+    // We were stopped and go on: a shell that took the terminal meanwhile has put its own mode and size there.
+    void resumed();
     // A line on standard error, readable whatever mode the terminal is in.
     void say(std::string_view line) const;
     // Everything the container wrote goes out, then the terminal is as it was. Turns the event loop while the reader

@@ -7,9 +7,11 @@
 #include "run/prepare_root.hpp"
 #include "run/stage.hpp"
 #include "run/stub_image.hpp"
+#include "run/unix_export.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -108,8 +110,8 @@ Pidfd start_child(const Launch& launch, const ChildInput& child_input) {
 }
 
 // Loading the device program keeps a processor in the kernel, and letting go of the host's tree waits until every
-// processor has left it: together they take a quarter of a millisecond longer than one after the other. Only a matter of
-// time, so that any first message will do, and none at all.
+// processor has left it: together they take a quarter of a millisecond longer than one after the other. Only a matter
+// of time, so that any first message will do, and none at all.
 void wait_until_host_is_left(const Handshake& handshake) {
     constexpr int kPatience = 10; // milliseconds
     pollfd child{handshake.fd(), POLLIN, 0};
@@ -142,6 +144,9 @@ Launch::~Launch() {
     if (cgroup && !cgroup->remove().ok()) {
         record.keep();
     }
+    if (unix_export && !unix_export->remove().ok()) {
+        record.keep();
+    }
     if (!incoming.remove().ok()) {
         record.keep();
     }
@@ -151,6 +156,10 @@ Launch launch(const LaunchInput& input) {
     Launch launch;
     Timeline& timeline = input.timeline;
     in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
+    if (!input.plan.unix_export.empty()) {
+        in_stage(timeline, kStageExport,
+                 [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
+    }
     const PreparedMounts mounts =
         in_stage(timeline, kStagePrepare, [&] { return prepare_mounts(input.plan, input.tree); });
 
@@ -205,9 +214,13 @@ Launch launch(const LaunchInput& input) {
     return launch;
 }
 
-std::vector<const char*> supervisor_stage_names() {
-    return {kStageCgroup,      kStagePrepare,      kStageConsole,  kStageSockets, kStageStart,
-            kStageDevicePolicy, kStageMakeIncoming, kStageGo};
+std::vector<const char*> supervisor_stage_names(const Plan& plan) {
+    std::vector<const char*> names = {kStageCgroup, kStagePrepare,      kStageConsole,      kStageSockets,
+                                      kStageStart,  kStageMakeIncoming, kStageDevicePolicy, kStageGo};
+    if (!plan.unix_export.empty()) {
+        names.insert(std::find(names.begin(), names.end(), kStagePrepare), kStageExport);
+    }
+    return names;
 }
 
 } // namespace nspawn

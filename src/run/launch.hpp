@@ -6,6 +6,7 @@
 #pragma once
 
 #include "image/root_tree.hpp"
+#include "image/scratch_mount.hpp"
 #include "image/scratch_record.hpp"
 #include "linux/cgroup.hpp"
 #include "linux/process.hpp"
@@ -24,6 +25,7 @@ namespace nspawn {
 struct Launch {
     ScratchRecord record; // declared first: dropped after everything it lists is gone
     IncomingDirectory incoming;
+    std::optional<ScratchMount> unix_export;
     std::optional<Cgroup> cgroup;
     UniqueFd notify_socket;
     UniqueFd pty_master;   // invalid in pipe mode
@@ -48,6 +50,6 @@ struct LaunchInput {
 Launch launch(const LaunchInput& input);
 
 // Names of the supervisor's stages, in order.
-std::vector<const char*> supervisor_stage_names();
+std::vector<const char*> supervisor_stage_names(const Plan& plan);
 
 } // namespace nspawn

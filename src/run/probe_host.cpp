@@ -128,8 +128,7 @@ HostProbe probe_host(const Config& config) {
     probe.cgroups = probe_cgroups();
     facts.cgroups = probe.cgroups.layout;
     // A kernel with control groups has their namespaces too, since Linux 4.6.
-    facts.cgroup_namespaces =
-        facts.cgroups != CgroupLayout::none || access("/proc/self/ns/cgroup", F_OK) == 0;
+    facts.cgroup_namespaces = facts.cgroups != CgroupLayout::none || access("/proc/self/ns/cgroup", F_OK) == 0;
     for (const CgroupHierarchy& hierarchy : probe.cgroups.version1) {
         const std::string_view name = hierarchy.controllers;
         facts.legacy_controllers.emplace_back(name == "name=systemd" ? "systemd" : name);

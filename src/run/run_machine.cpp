@@ -8,6 +8,7 @@
 #include "run/launch.hpp"
 #include "run/stage.hpp"
 #include "run/supervise.hpp"
+#include "run/unix_export.hpp"
 
 #include <fmt/format.h>
 
@@ -111,10 +112,11 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     const ImageFacts image = read_image_facts(config, selection, tree);
     HostProbe host = in_stage(timeline, kStageHost, [&] { return probe_host(config); });
     host.facts.propagate_directory = IncomingDirectory::path_of(image.machine);
+    host.facts.unix_export_directory = unix_export_path(image.machine);
     const Plan plan = in_stage(timeline, kStagePlan, [&] { return make_plan(config, switches, host.facts, image); });
     if (config.dry_run) {
         std::vector<const char*> stages = {kStageTree, kStageHost, kStagePlan};
-        const auto supervisor_stages = supervisor_stage_names();
+        const auto supervisor_stages = supervisor_stage_names(plan);
         stages.insert(stages.end(), supervisor_stages.begin(), supervisor_stages.end());
         print(config.json ? plan_as_json(plan, stages, child_stage_names())
                           : plan_as_text(plan, stages, child_stage_names()));

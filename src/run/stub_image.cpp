@@ -1,6 +1,7 @@
 #include "run/stub_image.hpp"
 
 #include "base/file.hpp"
+#include "linux/mount_fd.hpp"
 #include "run/stub_init/image.hpp"
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 
 #include <fcntl.h>
 #include <linux/memfd.h>
+#include <linux/mount.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@ namespace nspawn {
 
 namespace {
 
+constexpr const char* kStubName = "sd-stubinit";
 constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
 // `execution` is MFD_EXEC or MFD_NOEXEC_SEAL; kernels that know neither have executable ones only and answer EINVAL.
@@ -49,6 +52,28 @@ Result<UniqueFd> fill_and_seal(Result<UniqueFd> file, std::string_view content) 
     return file;
 }
 
+// The mount is dropped with its last descriptor; the file keeps the file system alive.
+Result<UniqueFd> make_file_on_own_tmpfs(std::string_view content) {
+    const std::vector<MountOption> options = {{"size", "4m"}, {"nr_inodes", "4"}, {"mode", "0700"}};
+    const Result<MountFd> mount = MountFd::create("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    if (!mount.ok()) {
+        return mount.system_error();
+    }
+    const int directory = mount.value().get();
+    {
+        const Result<UniqueFd> writer = open_at(directory, kStubName, O_CREAT | O_EXCL | O_WRONLY, 0500);
+        const Result<void> written =
+            writer.ok() ? write_all(writer.value().get(), content) : Result<void>(writer.system_error());
+        if (!written.ok()) {
+            return written.system_error();
+        }
+    }
+    if (const Result<void> sealed = mount.value().make_file_system_read_only(); !sealed.ok()) {
+        return sealed.system_error();
+    }
+    return open_at(directory, kStubName, O_RDONLY);
+}
+
 void keep_across_exec(int fd) { check(fcntl(fd, F_SETFD, 0), "fcntl").or_throw("stub init"); }
 
 } // namespace
@@ -56,7 +81,11 @@ void keep_across_exec(int fd) { check(fcntl(fd, F_SETFD, 0), "fcntl").or_throw("
 Result<UniqueFd> make_stub_image() {
     const std::string_view program(nspawn_stub_init_begin,
                                    static_cast<size_t>(nspawn_stub_init_end - nspawn_stub_init_begin));
-    return fill_and_seal(make_memory_file("sd-stubinit", MFD_EXEC), program);
+    Result<UniqueFd> file = make_memory_file(kStubName, MFD_EXEC);
+    if (file.error() == EACCES) { // the sysctl vm.memfd_noexec=2: no memfd may be executed
+        return make_file_on_own_tmpfs(program);
+    }
+    return fill_and_seal(std::move(file), program);
 }
 
 void execute_stub(int program, int error_fd, const StubInitRequest& request) {

@@ -1,8 +1,9 @@
 // stub_image.hpp — process 1 for --as-pid2: making its program file and becoming it.
 //
-// The program (stub_init/stub_init.cpp) lives in memory only: a sealed memfd that nobody can write, so that the
-// container's process 1 is never the host's nspawn (the class of CVE-2019-5736). It finds nothing of the caller in its
-// environment; the payload's environment travels beside it. Source: memfd_create(2), execveat(2), spec C.8.
+// The program (stub_init/stub_init.cpp) lives in memory only, in a file that nobody can write, so that the container's
+// process 1 is never the host's nspawn (the class of CVE-2019-5736): a sealed memfd, or a file of a read-only tmpfs
+// that no path leads to. It finds nothing of the caller in its environment; the payload's environment travels beside
+// it. Source: memfd_create(2), execveat(2), fsmount(2), spec C.8.
 #pragma once
 
 #include "base/id128.hpp"
@@ -24,7 +25,7 @@ struct StubInitRequest {
     std::chrono::seconds stop_timeout{90};
 };
 
-// The program, ready to be executed. EACCES where the sysctl vm.memfd_noexec=2 forbids programs in memory.
+// The program, ready to be executed.
 Result<UniqueFd> make_stub_image();
 
 // Becomes the stub init. It executes the payload as a child and reports a failure to do so as one ExecFailure

@@ -32,7 +32,7 @@ SignalFd block_signals() {
     // Blocked, it would arrive even though nohup(1) had it ignored.
     struct sigaction hangup {};
     const bool ignored = sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
-    return SignalFd::block({SIGCHLD, SIGWINCH, SIGTERM, SIGINT, SIGQUIT, ignored ? SIGCHLD : SIGHUP,
+    return SignalFd::block({SIGCHLD, SIGWINCH, SIGCONT, SIGTERM, SIGINT, SIGQUIT, ignored ? SIGCHLD : SIGHUP,
                             SIGRTMIN + kMemoryPressureOffset})
         .or_throw("signals");
 }
@@ -105,6 +105,8 @@ void Supervisor::on_signal() {
             reap_strangers();
         } else if (signal == SIGWINCH) {
             console_.window_changed();
+        } else if (signal == SIGCONT) {
+            console_.resumed();
         } else if (const auto* stop = std::find(std::begin(kStopSignals), std::end(kStopSignals), signal);
                    stop != std::end(kStopSignals)) {
             stop_requested(signal, static_cast<size_t>(stop - std::begin(kStopSignals)));

@@ -69,7 +69,8 @@ constexpr struct {
 } kReadableFlags[] = {{MOUNT_ATTR_RDONLY, "ro"},
                       {MOUNT_ATTR_NOSUID, "nosuid"},
                       {MOUNT_ATTR_NODEV, "nodev"},
-                      {MOUNT_ATTR_NOEXEC, "noexec"}};
+                      {MOUNT_ATTR_NOEXEC, "noexec"},
+                      {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}};
 
 class Verifier {
 public:
@@ -123,6 +124,16 @@ void verify(const Verifier& verifier, const MountFileSystem& what) {
     }
     verifier.expect_type(what.target, what.type);
     verifier.expect(what.target, what.attributes);
+}
+
+void verify(const Verifier& verifier, const MountParts& what) {
+    verifier.expect_type(what.target, "tmpfs");
+    verifier.expect(what.target, what.attributes);
+    for (const std::string& part : what.parts) {
+        const std::string path = fmt::format("{}/{}", what.target, part);
+        verifier.expect_type(path, what.type);
+        verifier.expect(path, what.attributes);
+    }
 }
 
 void verify(const Verifier& verifier, const BindInside& what) {

@@ -97,6 +97,8 @@ STATUSES = {
     "bad-value": (["--volatile=perhaps"], ["true"]),
     "a-and-b": (["-a", "-b"], ["true"]),
     "bad-name": (["-M", "a_b"], ["true"]),
+    "host-name": (["-M", ".host"], ["true"]),
+    "host-name-ephemeral": (["-x", "-M", ".host"], ["true"]),
     "bad-uuid": (["--uuid=0"], ["true"]),
     "bad-chdir": (["--chdir=relative"], ["true"]),
     "missing-chdir": (["--chdir=/missing"], ["true"]),

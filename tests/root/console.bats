@@ -28,3 +28,4 @@ on_terminal() { timeout --kill-after=5 120 python3 "$TESTS/root/console.py" "$1"
 @test "terminal in, pipe out" { on_terminal stdout_elsewhere; }
 @test "the terminal goes away" { on_terminal hang_up; }
 @test "stop and continue" { on_terminal stop_and_continue; }
+@test "stop and foreground, in a shell with job control" { on_terminal stop_and_foreground; }

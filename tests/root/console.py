@@ -326,6 +326,39 @@ def stop_and_continue(tree):
     status(terminal, 2)
 
 
+def stop_and_foreground(tree):
+    """Stopped under a shell with job control, which takes the terminal back in its own mode, and then "fg"."""
+    terminal = Terminal(["bash", "--norc", "--noprofile", "--noediting", "-i"], environment={"PS1": "prompt> "})
+    terminal.expect("prompt> ")
+    cooked = termios.tcgetattr(terminal.slave)
+    terminal.send(f"{NSPAWN} -q -D {tree} sh -c 'echo sta\"\"rted; read x; echo got $x; stty size'\n")
+    terminal.expect("started")
+    assert terminal.is_raw()
+    with open(f"/proc/{terminal.process.pid}/task/{terminal.process.pid}/children", encoding="ascii") as children:
+        supervisor = int(children.read().split()[0])
+    os.kill(supervisor, signal.SIGSTOP)
+    terminal.expect("Stopped.*prompt> ")
+    assert termios.tcgetattr(terminal.slave) == cooked, "the shell did not take the terminal back"
+    os.kill(supervisor, signal.SIGCONT)  # in the background: the terminal is the shell's
+    time.sleep(0.3)
+    with open(f"/proc/{supervisor}/status", encoding="ascii") as state:
+        assert "State:\tS" in state.read(), "the program was stopped by setting the terminal from the background"
+    os.kill(supervisor, signal.SIGSTOP)
+    time.sleep(0.2)
+    assert termios.tcgetattr(terminal.slave) == cooked, "the mode was changed from the background"
+    terminal.resize(31, 101)
+    terminal.send("fg\n")
+    end = time.monotonic() + 20
+    while not terminal.is_raw():
+        assert time.monotonic() < end, "the terminal is not raw again"
+        terminal.read(0.05)
+    terminal.send("line\r")
+    terminal.expect("got line\r\n31 101\r\n.*prompt> ")
+    assert termios.tcgetattr(terminal.slave) == cooked, "the terminal was not restored at the end"
+    terminal.send("exit 0\n")
+    assert terminal.wait() == 0
+
+
 def main():
     scenarios = {name: value for name, value in globals().items() if callable(value) and not name.startswith("_")}
     scenarios[sys.argv[1]](*sys.argv[2:])

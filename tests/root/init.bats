@@ -44,6 +44,17 @@ load helpers
     refute_line '/proc/1/exe: ok'
 }
 
+@test "-a: a host on which no program may be in memory (vm.memfd_noexec=2)" {
+    [[ -e /proc/sys/vm/memfd_noexec ]] || skip "this kernel cannot forbid it"
+    # The setting belongs to the process namespace.
+    # shellcheck disable=SC2016
+    run unshare --pid --fork --mount-proc sh -c 'echo 2 >/proc/sys/vm/memfd_noexec && exec "$@"' sh \
+        "$NSPAWN" -q -P -a -D "$TREE" sh -c 'cat /proc/1/comm; probe open /proc/1/exe w; exit 7' </dev/null
+    assert_failure 7
+    assert_line --partial sd-stubini
+    assert_line --regexp '^/proc/1/exe: E(ROFS|TXTBSY)$'
+}
+
 @test "-a: signals of shutdown end the container" {
     local signal
     for signal in RTMIN+4 RTMIN+3 RTMIN+13; do

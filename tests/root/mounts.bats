@@ -264,6 +264,37 @@ assert_mount() { # PATH TYPE FLAG...: a flag that starts with ! must not be ther
     assert_output '/proc/sys/vm/swappiness: ok'
 }
 
+@test "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network: /proc/sys/net can be written, /sys is small" {
+    export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+    table=$(inside cat /proc/self/mountinfo)
+    assert_mount /sys tmpfs ro,nosuid,nodev,noexec
+    assert_mount /sys/devices sysfs ro,nosuid,nodev,noexec
+    assert_mount /proc/sys proc ro
+    assert_mount /proc/sys/net proc rw
+    run inside sh -c 'ls /sys; ls /sys/fs; touch /sys/x /sys/kernel/x'
+    assert_line --regexp '/sys/x.*Read-only'
+    assert_line --regexp '/sys/kernel/x.*Read-only'
+    assert_output --regexp "^block
+bus
+class
+dev
+devices
+fs
+kernel
+cgroup
+"
+    run inside probe open /proc/sys/vm/swappiness w
+    assert_output --partial EROFS
+}
+
+@test "a /sys that is a symbolic link is refused for the small /sys, too" {
+    rmdir "$TREE/sys"
+    ln -s /etc "$TREE/sys"
+    SYSTEMD_NSPAWN_API_VFS_WRITABLE=network run --separate-stderr inside true
+    assert_failure 1
+    assert_one_error_line '/sys in the tree is a symbolic link'
+}
+
 @test "missing top-level directories are made; an existing one is left as it is" {
     rmdir "$TREE"/{proc,sys,dev,run,tmp,root,var} 2>/dev/null || rm -rf "${TREE:?}"/{proc,sys,dev,run,root,var}
     chmod 0751 "$TREE/home"

@@ -106,6 +106,24 @@ END
     assert_line --regexp 'named.*command line'
 }
 
+@test "--show-config: tree and names that follow from what was said" {
+    run nspawn --show-config -D "$PLACE/../place/tree" true
+    assert_success
+    assert_line --regexp "^--directory +$PLACE/\.\./place/tree +command line\$"
+    assert_line --regexp '^--machine +tree +implied by --directory$'
+    assert_line --regexp '^--hostname +tree +implied by --machine$'
+    cd "$TREE"
+    run nspawn --show-config --json true
+    assert_success
+    run python3 -c 'import json, sys
+for each in json.load(sys.stdin)["settings"]:
+    if each["option"] in ("--directory", "--machine"): print(each["values"][0], each["from"][0])' <<<"$output"
+    assert_line "$TREE implied by the working directory"
+    assert_line 'tree implied by --directory'
+    run nspawn --show-config -x true
+    assert_line --regexp '^--hostname +tree-[0-9a-f]{16} +implied by --machine$'
+}
+
 @test "--timing prints stages with times, on stderr, after the run" {
     run --separate-stderr nspawn -q -P --timing -D "$TREE" echo ran
     assert_success

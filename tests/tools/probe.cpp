@@ -338,15 +338,29 @@ int notify(const Arguments& arguments) {
                                 static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path) + 1)));
 }
 
-// serve: accept one connection on fd 3 (socket activation) and greet it.
-int serve(const Arguments&) {
-    const int connection = accept(3, nullptr, nullptr);
+int greet_one(int listener) {
+    const int connection = accept(listener, nullptr, nullptr);
     if (connection < 0)
         return print_outcome("accept", connection);
     dprintf(connection, "hello from process %d, LISTEN_FDS=%s LISTEN_PID=%s\n", getpid(), std::getenv("LISTEN_FDS"),
             std::getenv("LISTEN_PID"));
     close(connection);
     return 0;
+}
+
+// serve: accept one connection on fd 3 (socket activation) and greet it.
+int serve(const Arguments&) { return greet_one(3); }
+
+// listen PATH: the same on a socket of its own there.
+int listen_at(const Arguments& arguments) {
+    const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::strncpy(address.sun_path, arguments.at(0).c_str(), sizeof address.sun_path - 1);
+    if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 || listen(listener, 1) < 0)
+        return print_outcome("listen", -1);
+    std::puts("listening");
+    std::fflush(stdout);
+    return greet_one(listener);
 }
 
 // wait-signal STATUS: as PID 1, print "waiting", then the first signal that arrives, and exit with STATUS.
@@ -420,6 +434,7 @@ constexpr Verb kVerbs[] = {
     {"die", 1, die},
     {"notify", 1, notify},
     {"serve", 0, serve},
+    {"listen", 1, listen_at},
     {"wait-signal", 1, wait_signal},
     {"persona", 0, persona},
     {"affinity", 0, affinity},

@@ -1,8 +1,10 @@
 // Records of dead runs: what they may remove, and what they must not.
+#include "image/scratch_mount.hpp"
 #include "image/scratch_record.hpp"
 #include "root_fixture.hpp"
 
 #include <sys/file.h>
+#include <sys/mount.h>
 
 namespace nspawn {
 
@@ -51,6 +53,42 @@ TEST_F(Record, EmptyDirectoriesAndFilesOfADeadRunAreRemoved) {
     reclaim_dead_runs();
     EXPECT_FALSE(std::filesystem::exists("/run/nspawn/image-test"));
     EXPECT_FALSE(is_left());
+}
+
+const std::vector<MountOption> kSmall = {{"size", "1m"}};
+
+TEST_F(Record, AMountOfADeadRunIsRemovedAndALivingOnesIsNot) {
+    const std::string place = "/run/nspawn/image-test/mount";
+    std::filesystem::create_directories(place);
+    {
+        auto alive = ScratchMount::create(place, kSmall, MOUNT_ATTR_RDONLY);
+        ASSERT_TRUE(alive.ok());
+        EXPECT_EQ(ScratchMount::create(place, kSmall, 0).error(), EEXIST);
+        leave("mount " + place + "\n");
+        reclaim_dead_runs();
+        EXPECT_TRUE(is_left());
+        EXPECT_EQ(rmdir(place.c_str()), -1);
+        EXPECT_EQ(errno, EBUSY);
+    }
+    EXPECT_FALSE(std::filesystem::exists(place));
+    std::filesystem::create_directories(place);
+    ASSERT_EQ(mount("tmpfs", place.c_str(), "tmpfs", 0, "size=1m"), 0); // nobody holds its lock
+    reclaim_dead_runs();
+    EXPECT_FALSE(is_left());
+    EXPECT_FALSE(std::filesystem::exists(place));
+}
+
+TEST_F(Record, MountsOfAnotherKindOrPlaceStay) {
+    const std::string place = "/run/nspawn/image-test/mount";
+    std::filesystem::create_directories(place);
+    ASSERT_EQ(mount("ramfs", place.c_str(), "ramfs", 0, nullptr), 0);
+    std::filesystem::create_directories(path("mount"));
+    ASSERT_EQ(mount("tmpfs", path("mount").c_str(), "tmpfs", 0, "size=1m"), 0);
+    leave("mount " + place + "\nmount " + path("mount") + "\n");
+    reclaim_dead_runs();
+    EXPECT_FALSE(is_left());
+    EXPECT_EQ(umount(place.c_str()), 0);
+    EXPECT_EQ(umount(path("mount").c_str()), 0);
 }
 
 TEST_F(Record, WhatCannotBeRemovedStaysRecorded) {

@@ -63,6 +63,9 @@ TEST(ShellQuote, QuotesOnlyWhatNeedsIt) {
     EXPECT_EQ(shell_quote("a b"), "'a b'");
     EXPECT_EQ(shell_quote("it's"), "'it'\\''s'");
     EXPECT_EQ(shell_quote(""), "''");
+    EXPECT_EQ(shell_quote("~"), "'~'");
+    EXPECT_EQ(shell_quote("~root/x"), "'~root/x'");
+    EXPECT_EQ(shell_quote("A=~"), "'A=~'");
 }
 
 } // namespace

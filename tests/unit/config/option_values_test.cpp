@@ -33,6 +33,7 @@ std::vector<BadValue> bad_values() {
         {"volatile", "all", "not a volatile mode"},
         {"machine", "a_b", "the machine name has a character other than"},
         {"machine", "a..b", "two in a row"},
+        {"machine", ".host", "the host cannot be its own container"},
         {"machine", std::string(65, 'a'), "longer than 64 characters"},
         {"hostname", "-a", "has a '-' at an end"},
         {"hostname", "a.", "has a dot at an end"},

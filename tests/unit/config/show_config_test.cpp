@@ -8,6 +8,7 @@
 namespace nspawn {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -64,7 +65,7 @@ TEST(ShowConfig, ValuesAreSpelledAsTheOptionsTakeThem) {
     EXPECT_EQ(line_of(Saying({"--drop-capability=CAP_KILL"}), "--drop-capability"), "CAP_KILL command line");
     EXPECT_EQ(line_of(Saying({"--capability=all"}), "--capability"), "all command line");
     EXPECT_EQ(line_of(Saying({"--system-call-filter=~@mount bpf"}), "--system-call-filter"),
-              "~@mount ~bpf command line");
+              "'~@mount' '~bpf' command line");
     EXPECT_EQ(line_of(Saying({"--settings=override"}), "--settings"), "override command line");
     EXPECT_EQ(line_of(Saying({"--volatile=state"}), "--volatile"), "state command line");
     EXPECT_EQ(line_of(Saying({"--oom-score-adjust=-5"}), "--oom-score-adjust"), "-5 command line");
@@ -81,6 +82,22 @@ TEST(ShowConfig, NeverShowsACredential) {
 
 TEST(ShowConfig, ControlCharactersStayOffTheTerminal) {
     EXPECT_THAT(config_as_text(Saying({"-E", "A=\x1b[31m"}).resolved()), Not(HasSubstr("\x1b")));
+}
+
+TEST(ShowConfig, NamesMadeFromTheTreeAreFilledIn) {
+    Resolved resolved = Saying().resolved();
+    name_tree(resolved, "/srv/web", "web");
+    std::string text = config_as_text(resolved);
+    EXPECT_THAT(text, ContainsRegex("\n--directory +/srv/web +implied by the working directory\n"));
+    EXPECT_THAT(text, ContainsRegex("\n--machine +web +implied by --directory\n"));
+    EXPECT_THAT(text, ContainsRegex("\n--hostname +web +implied by --machine\n"));
+
+    Resolved said = Saying({"-M", "web", "--hostname=other"}).resolved();
+    name_tree(said, "/var/lib/machines/web", "web");
+    text = config_as_text(said);
+    EXPECT_THAT(text, ContainsRegex("\n--directory +/var/lib/machines/web +implied by --machine\n"));
+    EXPECT_THAT(text, ContainsRegex("\n--machine +web +command line\n"));
+    EXPECT_THAT(text, ContainsRegex("\n--hostname +other +command line\n"));
 }
 
 TEST(ShowConfig, Json) {

@@ -58,7 +58,6 @@ TEST_F(SelectRoot, TheHostsTreeIsNamedAfterTheHostAndHasNoSettingsBesideIt) {
     EXPECT_EQ(selection.path, "/");
     EXPECT_EQ(selection.machine, "web");
     EXPECT_EQ(selection.settings_directory, "");
-    EXPECT_EQ(select_root("", ".host", false).path, "/");
 }
 
 TEST_F(SelectRoot, EphemeralAddsASuffixUnlessTheNameWasGiven) {

@@ -16,6 +16,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 template <typename Kind>
@@ -143,6 +144,20 @@ TEST(Mounts, ApiFileSystemsHaveTheManualsFlags) {
     EXPECT_TRUE(mount_at(mounts, "/tmp")->keep_existing_mount);
 }
 
+TEST(Mounts, WithAWritableNetworkTheSystemFileSystemIsSmall) {
+    SampleInput input;
+    EXPECT_THAT(operations_of<MountParts>(input.plan()), IsEmpty());
+    input.switches.api_vfs_writable = ApiVfsWritable::network;
+    EXPECT_EQ(mount_at(operations_of<MountFileSystem>(input.plan()), "/sys"), nullptr);
+    const auto small = operations_of<MountParts>(input.plan());
+    ASSERT_EQ(small.size(), 1U);
+    EXPECT_EQ(small[0].target, "/sys");
+    EXPECT_THAT(small[0].parts, ElementsAre("block", "bus", "class", "dev", "devices", "kernel"));
+    EXPECT_THAT(small[0].directories, ElementsAre("fs", "fs/cgroup"));
+    input.host.selinux = true;
+    EXPECT_THAT(operations_of<MountParts>(input.plan())[0].directories, ElementsAre("fs", "fs/cgroup", "fs/selinux"));
+}
+
 TEST(Mounts, TmpCanBeLeftOut) {
     SampleInput input;
     input.switches.tmpfs_tmp = false;
@@ -159,6 +174,7 @@ TEST(Mounts, EveryTmpfsCarriesTheSelinuxContext) {
         }
     }
     EXPECT_EQ(plan.devpts_options.back().name, "context");
+    EXPECT_EQ(plan.unix_export_options.back().name, "context");
 }
 
 TEST(Mounts, KernelInterfacesAreMaskedUnlessTheyAreMeantToBeWritable) {
@@ -177,6 +193,22 @@ TEST(Mounts, KernelInterfacesAreMaskedUnlessTheyAreMeantToBeWritable) {
                 ElementsAre("/proc/kallsyms", "/proc/kcore", "/proc/keys", "/proc/sysrq-trigger", "/proc/timer_list"));
     input.switches.api_vfs_writable = ApiVfsWritable::yes;
     EXPECT_THAT(masked(input.plan()), ElementsAre());
+}
+
+TEST(Mounts, OnlyASystemThatBootsExportsItsSockets) {
+    SampleInput input;
+    const auto exported = [](const Plan& plan) {
+        std::vector<BindFromHost> binds = operations_of<BindFromHost>(plan);
+        std::erase_if(binds, [](const BindFromHost& bind) { return bind.target != kUnixExportPath; });
+        return binds;
+    };
+    EXPECT_EQ(input.plan().unix_export, "");
+    EXPECT_THAT(exported(input.plan()), IsEmpty());
+    input.config.start_mode = StartMode::boot;
+    EXPECT_EQ(input.plan().unix_export, input.host.unix_export_directory);
+    ASSERT_EQ(exported(input.plan()).size(), 1U);
+    EXPECT_EQ(exported(input.plan())[0].cleared, static_cast<uint64_t>(MOUNT_ATTR_RDONLY));
+    EXPECT_NE(exported(input.plan())[0].attributes & MOUNT_ATTR_NOSYMFOLLOW, 0U);
 }
 
 TEST(Mounts, NodesAreBoundWhereTheyCannotBeMade) {

@@ -210,6 +210,24 @@ TEST_F(ConsoleTest, TheWindowSizeFollows) {
     EXPECT_EQ(window_size(container_.slave.get()).or_throw("test").ws_col, 77);
 }
 
+TEST_F(ConsoleTest, AfterAStopTheTerminalIsRawAgainAndTheSizeIsSentAgain) {
+    const termios before = mode_of(caller_.slave.get());
+    Console& console = start();
+    const termios raw = mode_of(caller_.slave.get());
+    ASSERT_EQ(tcsetattr(caller_.slave.get(), TCSANOW, &before), 0); // as the shell does
+    const winsize size{.ws_row = 33, .ws_col = 99, .ws_xpixel = 0, .ws_ypixel = 0};
+    ASSERT_TRUE(set_window_size(caller_.slave.get(), size).ok());
+    console.resumed();
+    EXPECT_EQ(mode_of(caller_.slave.get()).c_lflag, raw.c_lflag);
+    EXPECT_EQ(mode_of(caller_.slave.get()).c_oflag, raw.c_oflag);
+    EXPECT_EQ(window_size(container_.slave.get()).or_throw("test").ws_col, 99);
+    console.finish();
+    EXPECT_EQ(mode_of(caller_.slave.get()).c_lflag, before.c_lflag);
+    EXPECT_EQ(mode_of(caller_.slave.get()).c_oflag, before.c_oflag);
+    console.resumed(); // too late to change anything
+    EXPECT_EQ(mode_of(caller_.slave.get()).c_lflag, before.c_lflag);
+}
+
 TEST_F(ConsoleTest, TheKeysForTheSupervisor) {
     start();
     type("a\x1d\x1d\x1d");
