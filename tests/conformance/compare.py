@@ -7,6 +7,7 @@ Known differences are listed in differences.md, next to this file, each with its
 fails, and so does a listed one that does not show any more. Needs root and Debian's systemd-container.
 """
 
+import contextlib
 import fnmatch
 import os
 import re
@@ -151,6 +152,15 @@ def original():
     # Its leftovers stay in a /run of its own, since it refuses to clean up where /run is no tmpfs.
     wrap = "mkdir -p /run/systemd/nspawn; mount -t tmpfs tmpfs /run/systemd/nspawn && exec systemd-nspawn \"$@\""
     return Runner("original", ["unshare", "--mount", "--propagation=private", "sh", "-c", wrap, "sh"], ["--register=no", "--keep-unit"])
+
+
+def remove_group_of_original():
+    """It leaves its control group behind, empty, in ours."""
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        own = next((line.rstrip("\n")[3:] for line in file if line.startswith("0::")), "/")
+    for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.join(top + own, "payload"))
 
 
 # --- readers: one part's text to {key: value} --------------------------------------------------------------------
@@ -357,6 +367,7 @@ def main():
             compare(f"debian-{name}", lambda runner: observe(runner, debian, options, environment))
     finally:
         shutil.rmtree(place)
+        remove_group_of_original()
 
     vanished = [] if wanted else list(known.vanished())
     for where in vanished:

@@ -1,6 +1,8 @@
 // The tree's lock, against ourselves and against systemd-nspawn.
 #include "base/error.hpp"
 #include "image/tree_lock.hpp"
+#include "linux/cgroup_branch.hpp"
+#include "linux/cgroup_hierarchies.hpp"
 #include "root_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -138,6 +140,13 @@ protected:
         }
         std::filesystem::copy_file("/bin/busybox", path("tree/usr/bin/busybox"));
         std::filesystem::create_directory_symlink("usr/bin", path("tree/bin"));
+    }
+    // The original leaves its empty control group behind.
+    void TearDown() override {
+        if (const auto& version2 = probe_cgroups().version2) {
+            (void)remove_empty_leftover_cgroup(version2->unit + "/payload");
+        }
+        Lock::TearDown();
     }
     // Runs `script` in the tree; true when it ran.
     [[nodiscard]] bool run(const std::string& options, const std::string& script) const {
