@@ -5,7 +5,8 @@ add_library(nspawn_flags INTERFACE)
 target_compile_features(nspawn_flags INTERFACE cxx_std_20)
 target_compile_options(nspawn_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
   -Wnon-virtual-dtor -Wimplicit-fallthrough -Wundef $<$<BOOL:${NSPAWN_WARNINGS_AS_ERRORS}>:-Werror>)
-target_compile_definitions(nspawn_flags INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64)
+# Nothing here is printed by locale; without this, {fmt} brings in all of libstdc++'s locales.
+target_compile_definitions(nspawn_flags INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64 FMT_STATIC_THOUSANDS_SEPARATOR=',')
 if(NSPAWN_SANITIZE)
   target_compile_options(nspawn_flags INTERFACE -fsanitize=${NSPAWN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   target_link_options(nspawn_flags INTERFACE -fsanitize=${NSPAWN_SANITIZE})
@@ -45,7 +46,7 @@ endfunction()
 # supervisor keeps. What needs other libraries lives in a program of its own.
 function(nspawn_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
+  add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/src/programs/terminate.cpp)
   foreach(used IN LISTS ARG_USES)
     target_link_libraries(${name} PRIVATE nspawn_${used})
   endforeach()

@@ -72,8 +72,9 @@ def wait_until_ready(listener: socket.socket, pid: int) -> None:
 
 
 def supervisor_memory(program: Competitor) -> int:
-    """Kilobytes that no other process shares, of the process that was started, while its container sleeps. A second one
-    sleeps beside it, so that the program's text, of which there is one copy for all, does not count."""
+    """Kilobytes that no other process shares and that cannot be dropped and read again, of the process that was started,
+    while its container sleeps. A second one sleeps beside it, so that a program that was written a moment ago, and is in
+    memory once for all, does not count."""
     pids: list[int] = []
     try:
         for number in range(2):
@@ -101,4 +102,4 @@ def descendants(pid: int) -> list[str]:
 
 def private_kilobytes(pid: int) -> int:
     lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty"))

@@ -16,7 +16,8 @@ namespace {
 const char* program = "nspawn";
 char machine[80] = "";
 Level max_level = Level::info;
-bool color = false;
+enum class Color { where_a_terminal_shows_it, always, never };
+Color color = Color::where_a_terminal_shows_it;
 
 struct LevelName {
     std::string_view name;
@@ -53,18 +54,25 @@ void read_environment() {
             }
         }
     }
-    color = isatty(STDERR_FILENO) == 1;
     if (const char* value = std::getenv("SYSTEMD_LOG_COLOR"); value != nullptr) {
         if (const auto wanted = parse_boolean(value)) {
-            color = *wanted;
+            color = *wanted ? Color::always : Color::never;
         }
     }
 }
 
+namespace {
+
+bool shows_color() {
+    return color == Color::always || (color == Color::where_a_terminal_shows_it && isatty(STDERR_FILENO) == 1);
+}
+
+} // namespace
+
 void write_line(Level level, std::string_view text) {
     std::string out;
     out.reserve(text.size() + 64);
-    const bool paint = color && level <= Level::warning;
+    const bool paint = level <= Level::warning && shows_color();
     if (paint) {
         out += level <= Level::error ? "\x1b[1;31m" : "\x1b[1;33m";
     }

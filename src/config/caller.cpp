@@ -1,7 +1,7 @@
 #include "config/caller.hpp"
 
-#include <array>
-#include <climits>
+#include <cstdlib>
+#include <memory>
 
 #include <unistd.h>
 
@@ -10,13 +10,14 @@ namespace nspawn {
 Caller Caller::of_this_process() {
     Caller caller;
     caller.environment = environ;
-    std::array<char, PATH_MAX> directory{};
     // A directory that was removed or lies outside our root has no absolute path: relative options then start at "/".
-    if (getcwd(directory.data(), directory.size()) != nullptr && directory[0] == '/') {
-        caller.working_directory = directory.data();
+    const std::unique_ptr<char, void (*)(void*)> directory(getcwd(nullptr, 0), std::free);
+    if (directory && *directory == '/') {
+        caller.working_directory = directory.get();
     }
     caller.stdin_is_terminal = isatty(STDIN_FILENO) == 1;
     caller.stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
+    caller.stderr_is_terminal = isatty(STDERR_FILENO) == 1;
     return caller;
 }
 

@@ -14,6 +14,7 @@ struct Caller {
     std::string working_directory = "/";      // absolute; what relative paths on the command line start from
     bool stdin_is_terminal = false;
     bool stdout_is_terminal = false;
+    bool stderr_is_terminal = false;
 
     static Caller of_this_process();
     [[nodiscard]] std::optional<std::string_view> variable(std::string_view name) const;

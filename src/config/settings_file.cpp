@@ -15,6 +15,9 @@
 #include <map>
 #include <optional>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 namespace nspawn {
 
 namespace {
@@ -96,6 +99,21 @@ void warn_about_sections(const std::vector<SettingsSection>& sections, Warnings&
                                        ? fmt::format("unknown section [{}], ignored", section.name)
                                        : std::string("unknown section, ignored"));
     }
+}
+
+// A look that opens nothing: most trees have no settings. Whatever it finds, or cannot tell, is then read with all
+// care.
+bool nothing_is_there(const SettingsPlaces& places, const std::string& name) {
+    for (const std::string* place : {&places.administrator, &places.runtime, &places.beside}) {
+        for (const char* suffix : {"", ".d"}) {
+            const std::string path = join(*place, name + suffix);
+            const bool absent = faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+            if (!place->empty() && !absent) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 // Those that exist, in the order of precedence.
@@ -219,9 +237,12 @@ void interpret_settings(std::string_view text, const Origin& origin, const Speci
 }
 
 Settings read_settings(const SettingsPlaces& places, const std::string& machine, const SpecifierFacts& facts) {
-    const std::vector<SettingsPlace> open = open_places(places);
     const std::string name = machine + ".nspawn";
     Settings settings;
+    if (nothing_is_there(places, name)) {
+        return settings;
+    }
+    const std::vector<SettingsPlace> open = open_places(places);
     std::vector<LoadedFile> files;
     if (auto main_file = load_main_file(open, name)) {
         files.push_back(std::move(*main_file));

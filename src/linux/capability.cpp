@@ -133,10 +133,10 @@ Result<CapabilitySets> read_own_capabilities() {
     return *sets;
 }
 
-Result<void> drop_bounding_set_except(CapabilityMask retained) {
+Result<void> drop_bounding_set_except(CapabilityMask retained, CapabilityMask present) {
     // Dropping one that is gone is no error, so nothing is read first: one call for each that goes.
     for (unsigned number = 0; number < kCapabilityLimit; ++number) {
-        if (has_capability(retained, number)) {
+        if (has_capability(retained, number) || !has_capability(present, number)) {
             continue;
         }
         auto dropped = drop_from_bounding_set(number);

@@ -63,8 +63,9 @@ Result<CapabilitySets> read_own_capabilities();
 // The same from the text of any process's status file; no value when a line is missing or malformed.
 std::optional<CapabilitySets> parse_capability_status(std::string_view status);
 
-// Irrevocable. Needs CAP_SETPCAP unless everything outside `retained` is gone already.
-Result<void> drop_bounding_set_except(CapabilityMask retained);
+// Irrevocable. Needs CAP_SETPCAP unless everything outside `retained` is gone already. `present`: what the set is known
+// to hold, so that nothing else is tried.
+Result<void> drop_bounding_set_except(CapabilityMask retained, CapabilityMask present = ~CapabilityMask{0});
 // Effective, permitted, inheritable and ambient; `bounding` is not looked at.
 Result<void> set_capabilities(const CapabilitySets& sets);
 

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <optional>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -61,6 +62,21 @@ void warn(const std::vector<std::string>& warnings) {
     }
 }
 
+// Nothing: the configuration was asked for, and has been printed. Where each value came from is not kept any longer.
+std::optional<Config> configure(const CommandLine& line, const Settings& settings, const Caller& caller,
+                                const EnvironmentSwitches& switches, const RootSelection& selection) {
+    Resolved resolved = resolve(line, settings.assignments, caller, switches);
+    warn(switches.warnings);
+    warn(settings.warnings);
+    warn(resolved.warnings);
+    if (!resolved.config.show_config) {
+        return std::move(resolved.config);
+    }
+    name_tree(resolved, selection.path, selection.machine + selection.machine_suffix);
+    print_paged(resolved.config.json ? config_as_json(resolved).dump() + "\n" : config_as_text(resolved), false);
+    return std::nullopt;
+}
+
 int run(int argc, char** argv) {
     const CommandLine line = parse_command_line(argc, argv);
     if (line.request) {
@@ -71,17 +87,13 @@ int run(int argc, char** argv) {
     const EnvironmentSwitches switches = EnvironmentSwitches::read(caller);
     const Config command_line = read_command_line(line, caller);
     const RootSelection selection = select_root(command_line.directory, command_line.machine, command_line.ephemeral);
-    const Settings settings = find_settings(command_line, selection);
-    Resolved resolved = resolve(line, settings.assignments, caller, switches);
-    warn(switches.warnings);
-    warn(settings.warnings);
-    warn(resolved.warnings);
-    if (resolved.config.show_config) {
-        name_tree(resolved, selection.path, selection.machine + selection.machine_suffix);
-        print_paged(resolved.config.json ? config_as_json(resolved).dump() + "\n" : config_as_text(resolved), false);
+    const std::optional<Config> config =
+        configure(line, find_settings(command_line, selection), caller, switches, selection);
+    if (!config) {
         return EXIT_SUCCESS;
     }
-    return run_machine(resolved.config, switches, selection);
+    // Nothing outlives the container by now, and the kernel takes memory back faster than its owners free it.
+    std::exit(run_machine(*config, switches, caller, selection));
 }
 
 } // namespace

@@ -31,12 +31,13 @@ struct ChildInput {
     const MountFd& devpts;
     int pty_peer = -1; // the payload's terminal; -1: standard streams are passed on
     unsigned pty_number = 0;
-    int notify_socket = -1;       // made, not bound
-    int stub_init = -1;           // sealed image of the stub init, for --as-pid2
-    int exec_failure = -1;        // where the stub init says why it could not execute, for --as-pid2
-    uint64_t ignored_signals = 0; // bit N-1: signal N is ignored by us and must not be by the payload
-    bool own_cgroup = false;      // born in a control group of its own
-    bool testing_faults = false;  // $NSPAWN_FAULT is set
+    int notify_socket = -1;          // made, not bound
+    int stub_init = -1;              // sealed image of the stub init, for --as-pid2
+    int exec_failure = -1;           // where the stub init says why it could not execute, for --as-pid2
+    uint64_t ignored_signals = 0;    // bit N-1: signal N is ignored by us and must not be by the payload
+    CapabilityMask bounding_set = 0; // as it is before the payload's is made of it
+    bool own_cgroup = false;         // born in a control group of its own
+    bool testing_faults = false;     // $NSPAWN_FAULT is set
 };
 
 [[noreturn]] void run_child(const ChildInput& input);

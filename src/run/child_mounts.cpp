@@ -224,9 +224,7 @@ void make_device_nodes(ChildState& state) {
 
 void make_host_directory(ChildState& state) {
     run_group(state, kStageHostDirectory);
-    check(chdir("/run/host"), "chdir").or_throw("/run/host");
-    bind_notify_socket(state.input.notify_socket).or_throw(kNotifySocketPath);
-    check(chdir("/"), "chdir").or_throw("/");
+    bind_notify_socket(state.input.notify_socket, kNotifySocketPath).or_throw(kNotifySocketPath);
 }
 
 void place_credentials(ChildState& state) {

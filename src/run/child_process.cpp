@@ -230,7 +230,7 @@ void confine(ChildState& state) {
     const Plan& plan = state.plan;
     const CapabilityMask kept = plan.capabilities.bounding;
     const bool root = state.user.uid == 0;
-    drop_bounding_set_except(kept).or_throw("bounding set");
+    drop_bounding_set_except(kept, state.input.bounding_set).or_throw("bounding set");
     if (plan.no_new_privileges) {
         check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)").or_throw("");
     }

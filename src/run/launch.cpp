@@ -202,6 +202,7 @@ Launch launch(const LaunchInput& input) {
                                                        .stub_init = stub_init.get(),
                                                        .exec_failure = exec_failure.get(),
                                                        .ignored_signals = input.host.ignored_signals,
+                                                       .bounding_set = input.host.bounding_set,
                                                        .own_cgroup = launch.cgroup.has_value(),
                                                        .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
     });

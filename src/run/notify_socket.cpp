@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 
 #include <array>
+#include <cstdio>
 #include <cstring>
 
 #include <fcntl.h>
@@ -15,7 +16,6 @@ namespace nspawn {
 
 namespace {
 
-constexpr const char* kSocketName = "notify";
 constexpr std::string_view kStatus = "STATUS=";
 // Somebody else's messages are skipped, but not without end: a container that floods the socket must not keep the
 // supervisor from its other work. What is left makes the socket readable again.
@@ -57,10 +57,10 @@ Result<UniqueFd> make_notify_socket() {
     return socket;
 }
 
-Result<void> bind_notify_socket(int socket) {
+Result<void> bind_notify_socket(int socket, const char* path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, kSocketName); // NOLINT(clang-analyzer-security.insecureAPI.strcpy): a short constant
+    std::snprintf(address.sun_path, sizeof address.sun_path, "%s", path); // a short constant
     // The mode of the socket object is what bind(2) gives the new file, so it is right from its first moment on.
     if (fchmod(socket, 0200) < 0) {
         return last_error("fchmod");

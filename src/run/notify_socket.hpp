@@ -19,9 +19,9 @@ namespace nspawn {
 
 // Not bound yet; non-blocking, asks the kernel for the sender's credentials.
 Result<UniqueFd> make_notify_socket();
-// Binds it to "notify" in the working directory, mode 0200; the umask must not take that bit. For the child only, which
-// is in /run/host then: an AF_UNIX address is a path of at most 107 bytes that cannot start at a descriptor.
-Result<void> bind_notify_socket(int socket);
+// Binds it to `path`, of at most 107 bytes, mode 0200; the umask must not take that bit. For the child only, in whose
+// tree the path lies on a file system of ours: an AF_UNIX address cannot start at a descriptor.
+Result<void> bind_notify_socket(int socket, const char* path);
 
 struct Notification {
     bool ready = false;

@@ -110,6 +110,7 @@ void probe_process(HostProbe& probe) {
     if (const auto sets = parse_capability_status(status)) {
         // What leaves our bounding set does not come back at the payload's exec.
         probe.facts.capabilities = sets->permitted & sets->bounding;
+        probe.bounding_set = sets->bounding;
     }
     probe.ignored_signals = ignored_signals(status);
     probe.facts.seccomp = status.find("\nSeccomp:") != std::string::npos; // with CONFIG_SECCOMP only
@@ -118,7 +119,7 @@ void probe_process(HostProbe& probe) {
 
 } // namespace
 
-HostProbe probe_host(const Config& config) {
+HostProbe probe_host(const Config& config, const Caller& caller) {
     HostProbe probe;
     HostFacts& facts = probe.facts;
     probe_process(probe);
@@ -147,10 +148,7 @@ HostProbe probe_host(const Config& config) {
     facts.colorterm = environment_value("COLORTERM");
     facts.no_color = environment_value("NO_COLOR");
     facts.listen_fds = count_listen_fds();
-    if (config.console == ConsoleMode::pipe) {
-        facts.stdio_has_terminal =
-            isatty(STDIN_FILENO) == 1 || isatty(STDOUT_FILENO) == 1 || isatty(STDERR_FILENO) == 1;
-    }
+    facts.stdio_has_terminal = caller.stdin_is_terminal || caller.stdout_is_terminal || caller.stderr_is_terminal;
     return probe;
 }
 

@@ -3,6 +3,7 @@
 // Never changes anything. What cannot be found out counts as not there.
 #pragma once
 
+#include "config/caller.hpp"
 #include "config/config.hpp"
 #include "plan/host_facts.hpp"
 
@@ -13,9 +14,10 @@ namespace nspawn {
 struct HostProbe {
     HostFacts facts;
     CgroupHierarchies cgroups;
-    uint64_t ignored_signals = 0; // bit N-1 for signal N
+    uint64_t ignored_signals = 0;    // bit N-1 for signal N
+    CapabilityMask bounding_set = 0; // ours
 };
 
-HostProbe probe_host(const Config& config);
+HostProbe probe_host(const Config& config, const Caller& caller);
 
 } // namespace nspawn

@@ -103,14 +103,15 @@ int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
 
 } // namespace
 
-int run_machine(const Config& config, const EnvironmentSwitches& switches, const RootSelection& selection) {
+int run_machine(const Config& config, const EnvironmentSwitches& switches, const Caller& caller,
+                const RootSelection& selection) {
     Timeline timeline;
     if (config.timing) {
         timeline.enable();
     }
     RootTree tree = in_stage(timeline, kStageTree, [&] { return RootTree::open(config, switches, selection); });
     const ImageFacts image = read_image_facts(config, selection, tree);
-    HostProbe host = in_stage(timeline, kStageHost, [&] { return probe_host(config); });
+    HostProbe host = in_stage(timeline, kStageHost, [&] { return probe_host(config, caller); });
     host.facts.propagate_directory = IncomingDirectory::path_of(image.machine);
     host.facts.unix_export_directory = unix_export_path(image.machine);
     const Plan plan = in_stage(timeline, kStagePlan, [&] { return make_plan(config, switches, host.facts, image); });
@@ -126,7 +127,8 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     announce(config, plan, tree);
     int status = 0;
     {
-        Supervisor supervisor(plan, console_options(config, switches, plan, host.facts), timeline);
+        Supervisor supervisor(plan, console_options(config, switches, plan, host.facts), host.ignored_signals,
+                              timeline);
         status = run_until_end({plan, host, tree, timeline}, supervisor);
     }
     if (timeline.enabled()) {

@@ -4,6 +4,7 @@
 // a file of its own.
 #pragma once
 
+#include "config/caller.hpp"
 #include "config/config.hpp"
 #include "config/environment_switches.hpp"
 #include "image/root_tree.hpp"
@@ -12,6 +13,7 @@ namespace nspawn {
 
 // Exit status for the program: the payload's own, 0 after a power-off, 133 for a reboot with --keep-unit, 1 otherwise.
 // Throws Error when the container could not be started. Source: systemd-nspawn(1), "EXIT STATUS".
-int run_machine(const Config& config, const EnvironmentSwitches& switches, const RootSelection& selection);
+int run_machine(const Config& config, const EnvironmentSwitches& switches, const Caller& caller,
+                const RootSelection& selection);
 
 } // namespace nspawn

@@ -14,6 +14,7 @@
 
 #include <malloc.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,26 +29,39 @@ constexpr int kMemoryPressureOffset = 18; // SIGRTMIN+18, systemd's request to g
 // that it has made still there.
 constexpr int kStopSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
-SignalFd block_signals() {
+SignalFd block_signals(uint64_t ignored_signals) {
     // Blocked, it would arrive even though nohup(1) had it ignored.
-    struct sigaction hangup {};
-    const bool ignored = sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
+    const bool ignored = (ignored_signals >> (SIGHUP - 1) & 1) != 0;
     return SignalFd::block({SIGCHLD, SIGWINCH, SIGCONT, SIGTERM, SIGINT, SIGQUIT, ignored ? SIGCHLD : SIGHUP,
                             SIGRTMIN + kMemoryPressureOffset})
         .or_throw("signals");
 }
 
+// What the start took and the wait does not need: a supervisor may live for months. Free heap, and the stack below us,
+// where only the frames of calls that have returned lay.
+void give_back_memory() {
+    malloc_trim(0);
+    constexpr uintptr_t kDeepestStart = uintptr_t{128} * 1024;
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    // Our own frame ends in the page above. Where nothing is mapped that far down, the kernel does the rest and says
+    // so.
+    const uintptr_t end = (reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) & ~(page - 1)) - page;
+    (void)madvise(reinterpret_cast<void*>(end - kDeepestStart), kDeepestStart, MADV_DONTNEED);
+}
+
 } // namespace
 
-Supervisor::Supervisor(const Plan& plan, const ConsoleOptions& console, Timeline& timeline)
-    : plan_(plan), timeline_(timeline), loop_(EventLoop::create().or_throw("event loop")), signals_(block_signals()),
-      console_(loop_, console), manager_(std::getenv("NOTIFY_SOCKET")) {
+Supervisor::Supervisor(const Plan& plan, const ConsoleOptions& console, uint64_t ignored_signals, Timeline& timeline)
+    : plan_(plan), timeline_(timeline), loop_(EventLoop::create().or_throw("event loop")),
+      signals_(block_signals(ignored_signals)), console_(loop_, console), manager_(std::getenv("NOTIFY_SOCKET")) {
     if ((plan.namespaces & CLONE_NEWPID) == 0) {
         // Without a pid namespace there is no init in the container that orphans would go to; the host's is not theirs.
         check(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl(PR_SET_CHILD_SUBREAPER)").or_throw("");
     }
     loop_.watch(signals_.fd(), EPOLLIN, [this](uint32_t) { on_signal(); }).or_throw("signals");
-    if (const auto timeout = watchdog_timeout(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid())) {
+    const char* const watchdog = std::getenv("WATCHDOG_USEC");
+    if (const auto timeout =
+            watchdog != nullptr ? watchdog_timeout(watchdog, std::getenv("WATCHDOG_PID"), getpid()) : std::nullopt) {
         watchdog_.emplace(loop_, manager_, *timeout);
         watchdog_->start();
     }
@@ -111,7 +125,7 @@ void Supervisor::on_signal() {
                    stop != std::end(kStopSignals)) {
             stop_requested(signal, static_cast<size_t>(stop - std::begin(kStopSignals)));
         } else {
-            malloc_trim(0);
+            give_back_memory();
         }
     }
 }
@@ -196,6 +210,8 @@ void Supervisor::payload_runs() {
     manager_.container_running(launch_->leader.pid(), !plan_.notify_ready);
     // Off the start path: the payload is on its way.
     reclaim_dead_runs(&launch_->record);
+    // Not from here, where the stack is deep.
+    loop_.start_timer(EventLoop::Duration(0), [] { give_back_memory(); }).or_throw("payload");
 }
 
 void Supervisor::on_notification() {

@@ -34,7 +34,8 @@ struct Ending {
 class Supervisor {
 public:
     // Blocks the signals it is going to read; before the first launch.
-    Supervisor(const Plan& plan, const ConsoleOptions& console, Timeline& timeline);
+    // `ignored_signals`: bit N-1 is set for a signal N that our caller had ignored.
+    Supervisor(const Plan& plan, const ConsoleOptions& console, uint64_t ignored_signals, Timeline& timeline);
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
 

@@ -25,7 +25,7 @@ protected:
         directory_.reset(open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         socket_ = make_notify_socket().or_throw("test");
         check(fchdir(directory_.get()), "fchdir").or_throw("test");
-        bind_notify_socket(socket_.get()).or_throw("test");
+        bind_notify_socket(socket_.get(), "notify").or_throw("test");
     }
     void TearDown() override { std::filesystem::remove_all(path_); }
 
@@ -85,7 +85,7 @@ TEST_F(NotifySocket, TheFileIsForWritingByItsOwner) {
 
 TEST_F(NotifySocket, BindingWhereSomethingIsInTheWayIsAnError) {
     const UniqueFd second = make_notify_socket().or_throw("test");
-    EXPECT_EQ(bind_notify_socket(second.get()).error(), EADDRINUSE);
+    EXPECT_EQ(bind_notify_socket(second.get(), "notify").error(), EADDRINUSE);
 }
 
 TEST_F(NotifySocket, HearsItsLeader) {
