@@ -42,7 +42,7 @@ function(nspawn_library folder)
   endif()
 endfunction()
 
-# A program that ships. Static: loading even libc alone would be a fifth of a plain start, and half of the memory that a
+# A program that ships. Static: loading even libc alone would be a tenth of a plain start, and half of the memory that a
 # supervisor keeps. What needs other libraries lives in a program of its own.
 function(nspawn_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})

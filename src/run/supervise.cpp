@@ -38,13 +38,12 @@ SignalFd block_signals(uint64_t ignored_signals) {
 }
 
 // What the start took and the wait does not need: a supervisor may live for months. Free heap, and the stack below us,
-// where only the frames of calls that have returned lay.
-void give_back_memory() {
+// where only the frames of calls that have returned lay. A small frame of its own, so that it ends within a page.
+[[gnu::noinline]] void give_back_memory() {
     malloc_trim(0);
     constexpr uintptr_t kDeepestStart = uintptr_t{128} * 1024;
     const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-    // Our own frame ends in the page above. Where nothing is mapped that far down, the kernel does the rest and says
-    // so.
+    // One page stays, for that frame. Where nothing is mapped that far down, the kernel does the rest and says so.
     const uintptr_t end = (reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) & ~(page - 1)) - page;
     (void)madvise(reinterpret_cast<void*>(end - kDeepestStart), kDeepestStart, MADV_DONTNEED);
 }
