@@ -125,6 +125,13 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
 }
 
+std::string_view take_until(std::string_view& text, char separator) {
+    const size_t end = text.find(separator);
+    const std::string_view front = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return front;
+}
+
 std::vector<std::string_view> split_any(std::string_view text, std::string_view separators) {
     std::vector<std::string_view> parts;
     while (!text.empty()) {

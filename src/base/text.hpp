@@ -14,6 +14,8 @@ namespace nspawn {
 
 std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, char separator);
+// Takes what stands before the first `separator`, or all, off the front of `text`, and the separator with it.
+std::string_view take_until(std::string_view& text, char separator);
 // Splits at any run of the given characters; empty pieces are dropped.
 std::vector<std::string_view> split_any(std::string_view text, std::string_view separators);
 std::string lower_case(std::string_view text); // ASCII letters only

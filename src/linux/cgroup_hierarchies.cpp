@@ -43,13 +43,6 @@ std::string unescape_octal(std::string_view text) {
     return result;
 }
 
-std::string_view next_line(std::string_view& text) {
-    const size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    return line;
-}
-
 bool has_all_controllers(std::string_view options, std::string_view controllers) {
     const std::vector<std::string_view> present = split(options, ',');
     const std::vector<std::string_view> wanted = split(controllers, ',');
@@ -112,7 +105,7 @@ bool exists(const CgroupHierarchy& hierarchy) {
 std::vector<OwnCgroup> parse_own_cgroups(std::string_view text) {
     std::vector<OwnCgroup> groups;
     while (!text.empty()) {
-        const std::string_view line = next_line(text);
+        const std::string_view line = take_until(text, '\n');
         const size_t first = line.find(':');
         const size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
         if (second == std::string_view::npos) {
@@ -132,7 +125,7 @@ std::vector<OwnCgroup> parse_own_cgroups(std::string_view text) {
 std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
     std::vector<CgroupMount> mounts;
     while (!mountinfo.empty()) {
-        const std::string_view line = next_line(mountinfo);
+        const std::string_view line = take_until(mountinfo, '\n');
         const size_t separator = line.find(" - cgroup");
         if (separator == std::string_view::npos) {
             continue;

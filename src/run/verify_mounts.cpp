@@ -2,6 +2,7 @@
 // everybody believes that it does; so it ends the start. Source of the format: proc_pid_mountinfo(5).
 
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "plan/mount_table.hpp"
 #include "run/child_state.hpp"
 
@@ -33,30 +34,23 @@ struct MountedEntry {
     std::string_view type;
 };
 
-std::string_view next_field(std::string_view& text, char separator) {
-    const size_t end = text.find(separator);
-    const std::string_view field = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    return field;
-}
-
 MountedEntry parse_entry(std::string_view line) {
     for (int ids = 0; ids < 3; ++ids) { // of the mount, its parent and its device
-        next_field(line, ' ');
+        take_until(line, ' ');
     }
     MountedEntry entry;
-    entry.root = next_field(line, ' ');
-    entry.target = next_field(line, ' ');
-    entry.flags = next_field(line, ' ');
-    while (!line.empty() && next_field(line, ' ') != "-") { // propagation
+    entry.root = take_until(line, ' ');
+    entry.target = take_until(line, ' ');
+    entry.flags = take_until(line, ' ');
+    while (!line.empty() && take_until(line, ' ') != "-") { // propagation
     }
-    entry.type = next_field(line, ' ');
+    entry.type = take_until(line, ' ');
     return entry;
 }
 
 bool has_flag(std::string_view flags, std::string_view wanted) {
     while (!flags.empty()) {
-        if (next_field(flags, ',') == wanted) {
+        if (take_until(flags, ',') == wanted) {
             return true;
         }
     }
@@ -78,7 +72,7 @@ public:
     explicit Verifier(std::string_view mountinfo) {
         entries_.reserve(64); // a default container has about half of that
         while (!mountinfo.empty()) {
-            entries_.push_back(parse_entry(next_field(mountinfo, '\n')));
+            entries_.push_back(parse_entry(take_until(mountinfo, '\n')));
         }
     }
 

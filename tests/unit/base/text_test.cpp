@@ -9,6 +9,16 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
+TEST(TakeUntil, TakesTheSeparatorWithIt) {
+    std::string_view text = "one,,three";
+    EXPECT_EQ(take_until(text, ','), "one");
+    EXPECT_EQ(take_until(text, ','), "");
+    EXPECT_EQ(text, "three");
+    EXPECT_EQ(take_until(text, ','), "three");
+    EXPECT_TRUE(text.empty());
+    EXPECT_EQ(take_until(text, ','), "");
+}
+
 TEST(SplitWords, HonoursQuotesAndEscapes) {
     EXPECT_THAT(*split_words(R"(a "b c" 'd"e' f\x20g h\ti)"), ElementsAre("a", "b c", "d\"e", "f g", "h\ti"));
     EXPECT_THAT(*split_words("  "), IsEmpty());
