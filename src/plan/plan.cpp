@@ -216,7 +216,7 @@ std::vector<std::string> payload_environment(const Plan& plan, const UserRecord&
     std::vector<std::string> environment;
     environment.reserve(variables.size());
     for (const auto& [name, value] : variables) {
-        environment.push_back(name + "=" + value);
+        environment.push_back(std::string(name).append("=").append(value));
     }
     return environment;
 }

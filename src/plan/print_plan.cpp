@@ -42,6 +42,7 @@ std::vector<std::string> attribute_names(uint64_t attributes) {
 
 std::vector<std::string> option_texts(const std::vector<MountOption>& options) {
     std::vector<std::string> texts;
+    texts.reserve(options.size());
     for (const MountOption& option : options) {
         texts.push_back(option.value.empty() ? option.name : option.name + "=" + option.value);
     }

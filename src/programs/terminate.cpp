@@ -8,14 +8,16 @@
 
 #include <unistd.h>
 
-namespace __gnu_cxx { // NOLINT(bugprone-reserved-identifier): the name is libstdc++'s
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the names are libstdc++'s
+namespace __gnu_cxx {
 
-void __verbose_terminate_handler(); // NOLINT(bugprone-reserved-identifier)
+void __verbose_terminate_handler();
 
-void __verbose_terminate_handler() { // NOLINT(bugprone-reserved-identifier)
+void __verbose_terminate_handler() {
     constexpr std::string_view kText = "internal error: an exception was not caught\n";
     [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, kText.data(), kText.size());
     std::abort();
 }
 
 } // namespace __gnu_cxx
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)

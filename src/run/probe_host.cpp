@@ -33,7 +33,7 @@ constexpr KnownDevice kRequiredDevices[] = {
     {"null", 0666, MEM_MAJOR, 3},   {"zero", 0666, MEM_MAJOR, 5},    {"full", 0666, MEM_MAJOR, 7},
     {"random", 0666, MEM_MAJOR, 8}, {"urandom", 0666, MEM_MAJOR, 9}, {"tty", 0666, TTYAUX_MAJOR, 0},
 };
-constexpr size_t kSmallFile = 64 * 1024;
+constexpr size_t kSmallFile = size_t{64} * 1024;
 
 void add_device(HostFacts& facts, const char* name) {
     struct stat status {};

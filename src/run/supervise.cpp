@@ -44,8 +44,9 @@ SignalFd block_signals(uint64_t ignored_signals) {
     constexpr uintptr_t kDeepestStart = uintptr_t{128} * 1024;
     const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
     // One page stays, for that frame. Where nothing is mapped that far down, the kernel does the rest and says so.
-    const uintptr_t end = (reinterpret_cast<uintptr_t>(__builtin_frame_address(0)) & ~(page - 1)) - page;
-    (void)madvise(reinterpret_cast<void*>(end - kDeepestStart), kDeepestStart, MADV_DONTNEED);
+    auto* const frame = static_cast<char*>(__builtin_frame_address(0));
+    char* const end = frame - reinterpret_cast<uintptr_t>(frame) % page - page;
+    (void)madvise(end - kDeepestStart, kDeepestStart, MADV_DONTNEED);
 }
 
 } // namespace
