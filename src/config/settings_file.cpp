@@ -105,10 +105,12 @@ void warn_about_sections(const std::vector<SettingsSection>& sections, Warnings&
 // care.
 bool nothing_is_there(const SettingsPlaces& places, const std::string& name) {
     for (const std::string* place : {&places.administrator, &places.runtime, &places.beside}) {
+        if (place->empty()) {
+            continue;
+        }
         for (const char* suffix : {"", ".d"}) {
             const std::string path = join(*place, name + suffix);
-            const bool absent = faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
-            if (!place->empty() && !absent) {
+            if (faccessat(AT_FDCWD, path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT) {
                 return false;
             }
         }

@@ -67,13 +67,11 @@ Result<void> EventLoop::change(int fd, uint32_t events) {
 }
 
 void EventLoop::forget(int fd) {
-    Watch* const slot = fd < 0 ? nullptr : find(fd);
-    if (slot == nullptr) {
-        return;
+    if (is_watching(fd)) {
+        // Fails only for a descriptor that was closed too early; the kernel has dropped it then.
+        [[maybe_unused]] const int ignored = epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+        forget_closed(fd);
     }
-    // Fails only for a descriptor that was closed too early; the kernel has dropped it then.
-    [[maybe_unused]] const int ignored = epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-    forget_closed(fd);
 }
 
 void EventLoop::forget_closed(int fd) {

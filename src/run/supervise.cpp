@@ -59,9 +59,7 @@ Supervisor::Supervisor(const Plan& plan, const ConsoleOptions& console, uint64_t
         check(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl(PR_SET_CHILD_SUBREAPER)").or_throw("");
     }
     loop_.watch(signals_.fd(), EPOLLIN, [this](uint32_t) { on_signal(); }).or_throw("signals");
-    const char* const watchdog = std::getenv("WATCHDOG_USEC");
-    if (const auto timeout =
-            watchdog != nullptr ? watchdog_timeout(watchdog, std::getenv("WATCHDOG_PID"), getpid()) : std::nullopt) {
+    if (const auto timeout = watchdog_timeout(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid())) {
         watchdog_.emplace(loop_, manager_, *timeout);
         watchdog_->start();
     }
