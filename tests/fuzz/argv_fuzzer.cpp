@@ -94,7 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             require(assignment.option != nullptr && printable(assignment.describe()) == assignment.describe());
         }
         const Config config = read_command_line(line, Caller{});
-        fuzz::planted_bug(config.kill_signal.has_value(), words.front());
+        fuzz::planted_bug(!config.machine.empty(), words.front());
         if (!line.request && !loads_credentials(line)) {
             check_round_trip(resolve(line, {}, Caller{}, EnvironmentSwitches{}));
         }
