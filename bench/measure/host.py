@@ -44,6 +44,19 @@ def file_system_of(path: str | os.PathLike[str]) -> str:
     return found.stdout.strip()
 
 
+def remove_group_of_original() -> None:
+    """systemd-nspawn --keep-unit leaves an empty control group in ours. One in use does not let itself be removed."""
+    for line in open("/proc/self/cgroup"):
+        number, _, path = line.rstrip("\n").split(":", 2)
+        if number == "0":
+            top = "/sys/fs/cgroup/unified" if os.path.exists("/sys/fs/cgroup/unified") else "/sys/fs/cgroup"
+            for group in ("payload", "supervisor"):
+                try:
+                    os.rmdir(f"{top}{path.rstrip('/')}/{group}")
+                except OSError:
+                    pass # none there, or somebody's
+
+
 class Workshop:
     """A directory with a copy of the tree; removed at the end."""
 
@@ -64,6 +77,7 @@ class Workshop:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+        remove_group_of_original()
 
 
 def enter_private_namespace() -> None:

@@ -98,7 +98,7 @@ def system_calls(context: Context) -> None:
         traced = Competitor(competitor.name, lambda number, c=competitor: [
             "/usr/bin/strace", "-f", "-c", "-o", str(output), *c.argv(number)], competitor.inputs)
         try:
-            traced.time_once(2_000_000)
+            traced.run_as_from_a_shell(2_000_000)
         except (RunFailed, OSError) as error:
             context.report.notes.append(f"system calls: {error}")
             continue

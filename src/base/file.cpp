@@ -72,6 +72,30 @@ Result<std::string> read_all(int fd, size_t limit) {
 
 namespace {
 
+// A file of `size` bytes. What is appended meanwhile is not part of it; one that became shorter is what is left.
+Result<std::string> read_sized(int fd, size_t size, size_t limit) {
+    if (size > limit) {
+        return SystemError{EFBIG, "read"};
+    }
+    std::string content(size, '\0');
+    size_t filled = 0;
+    while (filled < size) {
+        const ssize_t got = ::read(fd, content.data() + filled, size - filled);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return last_error("read");
+        }
+        if (got == 0) {
+            break;
+        }
+        filled += static_cast<size_t>(got);
+    }
+    content.resize(filled);
+    return content;
+}
+
 Result<std::string> read_regular(Result<UniqueFd> file, size_t limit) {
     if (!file.ok()) {
         return file.system_error();
@@ -83,7 +107,9 @@ Result<std::string> read_regular(Result<UniqueFd> file, size_t limit) {
     if (!S_ISREG(status.st_mode)) {
         return SystemError{ENOTSUP, "open"};
     }
-    return read_all(file.value().get(), limit);
+    // Kernel files have no size; any other is read in one piece.
+    return status.st_size > 0 ? read_sized(file.value().get(), static_cast<size_t>(status.st_size), limit)
+                              : read_all(file.value().get(), limit);
 }
 
 } // namespace

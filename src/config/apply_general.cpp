@@ -81,8 +81,8 @@ void directory(Draft& draft, const Value& value) {
     if (value.text.size() >= PATH_MAX) {
         throw Error(fmt::format("a path has at most {} bytes", PATH_MAX - 1));
     }
-    draft.config.directory = simplified(is_absolute(value.text) ? std::string(value.text)
-                                                                : join(draft.caller.working_directory, value.text));
+    draft.config.directory =
+        simplified(is_absolute(value.text) ? std::string(value.text) : join(draft.caller.start_of_paths(), value.text));
 }
 
 void volatile_mode(Draft& draft, const Value& value) {

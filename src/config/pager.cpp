@@ -1,6 +1,7 @@
 #include "config/pager.hpp"
 
 #include "base/file.hpp"
+#include "base/own_user.hpp"
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
 
@@ -32,7 +33,7 @@ bool may_be_raised() {
     }
     const Result<std::string> text = read_file(AT_FDCWD, "/proc/self/loginuid", 32);
     const auto owner = text.ok() ? parse_unsigned(trim(text.value())) : std::nullopt;
-    return owner != std::optional<uint64_t>(geteuid());
+    return owner != std::optional<uint64_t>(own_user());
 }
 
 bool speaks_utf8(const EnvironmentLookup& environment) {

@@ -32,9 +32,9 @@ bool runs_an_init(const Config& config) {
 
 } // namespace
 
-ImageFacts read_image_facts(const Config& config, const RootSelection& selection, const RootTree& tree) {
+ImageFacts read_image_facts(const Config& config, const RootTree& tree) {
     ImageFacts facts;
-    facts.machine = selection.machine + selection.machine_suffix;
+    facts.machine = tree.machine();
     facts.path = tree.path();
     facts.read_only = tree.read_only();
     facts.is_host_root = tree.path() == "/";

@@ -16,15 +16,16 @@
 namespace nspawn {
 
 struct RootTree::State {
-    std::string path;
+    RootSelection selection;
     bool read_only = false;
     std::string no_description;
-    UniqueFd directory;
     TreeLock lock;
     std::optional<EphemeralCopy> copy; // last, so that it goes first
 
-    State(UniqueFd fd, TreeLock held) : directory(std::move(fd)), lock(std::move(held)) {}
-    [[nodiscard]] int fd() const { return copy ? copy->fd() : directory.get(); }
+    State(RootSelection selected, bool untouched, TreeLock held)
+        : selection(std::move(selected)), read_only(untouched), lock(std::move(held)) {}
+    [[nodiscard]] int directory() const { return selection.directory.get(); }
+    [[nodiscard]] int fd() const { return copy ? copy->fd() : directory(); }
 };
 
 namespace {
@@ -50,26 +51,23 @@ TreeLock lock_tree(const Config& config, const EnvironmentSwitches& switches, co
 
 } // namespace
 
-RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, const RootSelection& selection) {
+RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, RootSelection selection) {
     refuse_host_tree(config, selection);
     const bool read_only =
         config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
-    UniqueFd directory(fcntl(selection.directory.get(), F_DUPFD_CLOEXEC, 3));
-    check(directory.get(), "fcntl").or_throw(selection.path);
-    auto state = std::make_unique<State>(std::move(directory), lock_tree(config, switches, selection, read_only));
-    state->path = selection.path;
-    state->read_only = read_only;
+    TreeLock lock = lock_tree(config, switches, selection, read_only);
+    auto state = std::make_unique<State>(std::move(selection), read_only, std::move(lock));
     // Checked before anything is copied: a tree that cannot be used costs nothing.
-    TopLevel top(state->directory.get());
+    TopLevel top(state->directory());
     const bool boot = config.start_mode == StartMode::boot;
     if (!boot || switches.check_os_release) {
-        check_os_tree(state->directory.get(), top, state->path, boot);
+        check_os_tree(state->directory(), top, state->selection.path, boot);
     }
     if (config.dry_run) {
         return RootTree(std::move(state)); // a look, nothing more
     }
     if (config.ephemeral) {
-        state->copy.emplace(EphemeralCopy::create(state->directory.get(), state->path, selection.machine));
+        state->copy.emplace(EphemeralCopy::create(state->directory(), state->selection.path, state->selection.machine));
     }
     if (!read_only) {
         make_base_directories(state->fd(), top);
@@ -83,6 +81,8 @@ RootTree::RootTree(std::unique_ptr<State> state) : state_(std::move(state)) {}
 RootTree::RootTree(RootTree&&) noexcept = default;
 RootTree& RootTree::operator=(RootTree&&) noexcept = default;
 RootTree::~RootTree() = default;
+
+void RootTree::release() { state_.reset(); }
 
 int RootTree::fd() const { return state_->fd(); }
 
@@ -98,7 +98,9 @@ void RootTree::renew() {
     }
 }
 
-const std::string& RootTree::path() const { return state_->path; }
+const std::string& RootTree::path() const { return state_->selection.path; }
+
+std::string RootTree::machine() const { return state_->selection.machine + state_->selection.machine_suffix; }
 
 bool RootTree::read_only() const { return state_->read_only; }
 

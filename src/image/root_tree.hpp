@@ -32,11 +32,13 @@ RootSelection select_root(const std::string& directory, const std::string& machi
 class RootTree {
 public:
     // Locks or copies as `config` says, checks that it is an OS tree, makes missing top-level directories.
-    static RootTree open(const Config& config, const EnvironmentSwitches& switches, const RootSelection& selection);
+    static RootTree open(const Config& config, const EnvironmentSwitches& switches, RootSelection selection);
 
     RootTree(RootTree&&) noexcept;
     RootTree& operator=(RootTree&&) noexcept;
     ~RootTree();
+    // Gives the lock back and removes the copy, as the destructor; nothing else may be called afterwards.
+    void release();
 
     // Descriptor of the directory that becomes "/": of the tree itself, or for an overlay of the detached mount.
     [[nodiscard]] int fd() const;
@@ -47,6 +49,8 @@ public:
     void renew();
 
     [[nodiscard]] const std::string& path() const;
+    // The machine's name, with the suffix of an ephemeral one.
+    [[nodiscard]] std::string machine() const;
     // The tree may not be written: --read-only, --volatile=, or an image that is marked so.
     [[nodiscard]] bool read_only() const;
     [[nodiscard]] bool ephemeral() const;
@@ -60,6 +64,6 @@ private:
 };
 
 // Reads machine id, user, init and versions from the tree.
-ImageFacts read_image_facts(const Config& config, const RootSelection& selection, const RootTree& tree);
+ImageFacts read_image_facts(const Config& config, const RootTree& tree);
 
 } // namespace nspawn

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/id128.hpp"
 #include "base/log.hpp"
+#include "base/own_user.hpp"
 #include "base/path.hpp"
 #include "image/btrfs_subvolume.hpp"
 #include "image/empty_directory.hpp"
@@ -56,7 +57,7 @@ Result<void> list(int directory, Visit visit) {
 // What ScratchDirectory makes and nothing else: ours, private, with only our names in it.
 bool looks_like_scratch(int directory) {
     struct stat status {};
-    if (fstat(directory, &status) < 0 || status.st_uid != geteuid() || (status.st_mode & 0077) != 0) {
+    if (fstat(directory, &status) < 0 || status.st_uid != own_user() || (status.st_mode & 0077) != 0) {
         return false;
     }
     bool only_ours = true;
@@ -148,7 +149,7 @@ Result<void> remove_leftover_scratch(const std::string& path) {
 void sweep_leftover_scratch(int parent) {
     struct stat status {};
     // Others who can rename here could give a directory of ours such a name to have it removed.
-    if (fstat(parent, &status) < 0 || (status.st_uid != geteuid() && status.st_uid != 0) ||
+    if (fstat(parent, &status) < 0 || (status.st_uid != own_user() && status.st_uid != 0) ||
         ((status.st_mode & 0022) != 0 && (status.st_mode & S_ISVTX) == 0)) {
         return;
     }

@@ -2,8 +2,8 @@
 
 #include "base/directory.hpp"
 #include "base/file.hpp"
-#include "base/id128.hpp"
 #include "base/log.hpp"
+#include "base/own_user.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/scratch_directory.hpp"
@@ -11,6 +11,7 @@
 #include "linux/cgroup_branch.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <vector>
 
@@ -24,12 +25,6 @@ namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
 constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup"};
-
-// Never changes in a supervisor.
-uid_t own_user() {
-    static const uid_t user = geteuid();
-    return user;
-}
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -80,7 +75,9 @@ Result<void> ScratchRecord::make() {
     }
     // A janitor may come between creation and lock, find the record empty and remove it.
     for (int attempt = 0; attempt < 8; ++attempt) {
-        const std::string path = fmt::format("{}/{:016x}", directory, random_u64());
+        // Unique for the creation to succeed; nobody else can write there, so it may be guessed.
+        const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+        const std::string path = fmt::format("{}/{:016x}", directory, now);
         Result<UniqueFd> file = create_record(path);
         if (file.error() == ENOENT) {
             mkdir(parent_of(directory).c_str(), 0755); // whether they are there now is told by the next attempt

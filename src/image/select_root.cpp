@@ -13,8 +13,11 @@
 #include <climits>
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 namespace nspawn {
 
@@ -33,6 +36,14 @@ constexpr size_t kLongestMachineName = 64;
         throw Error(what + ": not a directory").with_code(error);
     }
     throw Error(fmt::format("{}: {}", what, error_text(error))).with_code(error);
+}
+
+// Without a link on the way, the path as given is the kernel's own idea of it too.
+UniqueFd open_without_links(const std::string& path) {
+    open_how how{};
+    how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_SYMLINKS;
+    return UniqueFd(static_cast<int>(syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
 }
 
 UniqueFd open_tree_directory(const std::string& path, bool given) {
@@ -98,11 +109,17 @@ RootSelection select_root(const std::string& directory, const std::string& machi
         PoolImage image = find_pool_image(machine);
         selection.directory = std::move(image.directory);
         selection.image_read_only = image.read_only && !ephemeral;
-    } else {
+    } else if (is_absolute(directory) && is_normalized(directory)) {
+        selection.directory = open_without_links(directory);
+        selection.path = selection.directory ? directory : "";
+    }
+    if (!selection.directory) {
         const bool given = !directory.empty();
         selection.directory = open_tree_directory(given ? directory : ".", given);
     }
-    selection.path = path_of(selection.directory.get(), directory.empty() ? "the working directory" : directory);
+    if (selection.path.empty()) {
+        selection.path = path_of(selection.directory.get(), directory.empty() ? "the working directory" : directory);
+    }
     selection.machine = machine.empty() ? derived_machine_name(selection.path) : machine;
     if (selection.path != "/") {
         selection.settings_directory = parent_of(selection.path);

@@ -169,8 +169,11 @@ Result<void> Cgroup::add_version1(const CgroupHierarchy& hierarchy, BeforeMaking
     if (!branch.ok()) {
         return branch.system_error();
     }
-    const Result<void> ready =
-        has_cpuset(hierarchy.controllers) ? copy_cpuset(branch.value().unit(), branch.value().top()) : Result<void>();
+    Result<void> ready;
+    if (has_cpuset(hierarchy.controllers)) {
+        const Result<UniqueFd> unit = branch.value().open_unit();
+        ready = unit.ok() ? copy_cpuset(unit.value().get(), branch.value().top()) : Result<void>(unit.system_error());
+    }
     if (ready.ok()) {
         version1_.push_back({hierarchy.controllers, std::move(branch).value()});
     }
@@ -193,13 +196,17 @@ Result<void> Cgroup::nest_version1() {
 
 // Best effort, as everybody's above us: what is not enabled there is not available here.
 void Cgroup::enable_controllers() {
-    const int group = nested_ ? version2_->top() : version2_->unit();
+    const Result<UniqueFd> unit = nested_ ? Result<UniqueFd>(UniqueFd()) : version2_->open_unit();
+    if (!unit.ok()) {
+        return;
+    }
+    const int group = nested_ ? version2_->top() : unit.value().get();
     const std::string request = controllers_to_enable(group, nested_ ? Fresh::yes : Fresh::no);
     if (request.empty() || write_subtree_control(group, request).error() != EBUSY || nested_) {
         return;
     }
     // A group that holds processes cannot share out controllers, and the kept unit holds us.
-    if (step_aside().ok()) {
+    if (step_aside(group).ok()) {
         enabled_aside_ = request;
         if (!write_subtree_control(group, request).ok()) {
             enabled_aside_.clear(); // it holds others too
@@ -208,8 +215,7 @@ void Cgroup::enable_controllers() {
     }
 }
 
-Result<void> Cgroup::step_aside() {
-    const int unit = version2_->unit();
+Result<void> Cgroup::step_aside(int unit) {
     if (::mkdirat(unit, kSupervisor, 0755) < 0 && errno != EEXIST) {
         return last_error("mkdir");
     }

@@ -73,7 +73,7 @@ private:
     Result<void> add_version1(const CgroupHierarchy& hierarchy, BeforeMaking before_making);
     Result<void> nest_version1();
     void enable_controllers();
-    Result<void> step_aside();
+    Result<void> step_aside(int unit);
     void step_back();
 
     CgroupHierarchies hierarchies_;

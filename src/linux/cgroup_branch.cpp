@@ -219,12 +219,12 @@ bool is_populated(int group) {
 }
 
 // Nobody holds its lock, but another program's group may have the same name: only an empty one is ours to remove.
-Result<void> remove_stale(int unit, const char* name, int top) {
+Result<void> remove_stale(const std::string& path, int top) {
     const SystemError in_use{EEXIST, "mkdir"};
     if (is_populated(top)) {
         return in_use;
     }
-    const Result<void> removed = remove_tree(unit, name, top, Survivors::keep);
+    const Result<void> removed = remove_tree(AT_FDCWD, path.c_str(), top, Survivors::keep);
     return removed.error() == EBUSY ? Result<void>(in_use) : removed;
 }
 
@@ -234,13 +234,13 @@ bool is_our_name(std::string_view name) {
 
 // A new directory that we hold the lock of. Somebody may find it before it is locked and clear it away as a stale one;
 // then it is made again.
-Result<UniqueFd> make_locked(int unit, const char* name) {
+Result<UniqueFd> make_locked(const std::string& path) {
     for (int attempt = 0; attempt < 16; ++attempt) {
-        const bool made = ::mkdirat(unit, name, 0755) == 0;
+        const bool made = ::mkdir(path.c_str(), 0755) == 0;
         if (!made && errno != EEXIST) {
             return last_error("mkdir");
         }
-        Result<UniqueFd> top = open_directory(unit, name);
+        Result<UniqueFd> top = open_directory(AT_FDCWD, path.c_str());
         if (top.error() == ENOENT) {
             continue;
         }
@@ -250,15 +250,16 @@ Result<UniqueFd> make_locked(int unit, const char* name) {
         if (!lock(top.value().get())) {
             return SystemError{EEXIST, "mkdir"};
         }
+        // Somebody may have removed it between those two calls; and only here it shows that it is a cgroup at all.
         if (made && ::faccessat(top.value().get(), "cgroup.procs", F_OK, 0) == 0) {
             return top;
         }
         if (!is_cgroup(top.value().get())) {
             const SystemError ordinary_directory{ENOTSUP, "mkdir"};
-            const Result<void> undone = made ? remove_directory(unit, name) : Result<void>();
+            const Result<void> undone = made ? remove_directory(AT_FDCWD, path.c_str()) : Result<void>();
             return undone.ok() ? ordinary_directory : undone.system_error();
         }
-        const Result<void> removed = made ? Result<void>() : remove_stale(unit, name, top.value().get());
+        const Result<void> removed = made ? Result<void>() : remove_stale(path, top.value().get());
         if (!removed.ok()) {
             return removed.system_error();
         }
@@ -269,21 +270,17 @@ Result<UniqueFd> make_locked(int unit, const char* name) {
 } // namespace
 
 Result<CgroupBranch> CgroupBranch::create(const std::string& unit, const std::string& name) {
-    Result<UniqueFd> unit_directory = open_directory(AT_FDCWD, unit.c_str());
-    if (!unit_directory.ok()) {
-        return unit_directory.system_error();
-    }
-    Result<UniqueFd> top = make_locked(unit_directory.value().get(), name.c_str());
+    CgroupBranch branch;
+    branch.path_ = join(unit, name);
+    Result<UniqueFd> top = make_locked(branch.path_);
     if (!top.ok()) {
         return top.system_error();
     }
-    CgroupBranch branch;
-    branch.unit_ = std::move(unit_directory).value();
     branch.top_ = std::move(top).value();
-    branch.name_ = name;
-    branch.path_ = join(unit, name);
     return branch;
 }
+
+Result<UniqueFd> CgroupBranch::open_unit() const { return open_directory(top(), ".."); }
 
 Result<void> CgroupBranch::nest() {
     if (payload_.valid()) {
@@ -325,10 +322,10 @@ Result<void> CgroupBranch::remove() {
     // As a rule nothing is left in it: two calls do.
     Result<void> removed = payload_.valid() ? remove_directory(top(), kPayload) : Result<void>();
     if (removed.ok()) {
-        removed = remove_directory(unit(), name_.c_str());
+        removed = remove_directory(AT_FDCWD, path_.c_str());
     }
     if (removed.error() == EBUSY) {
-        removed = remove_tree(unit(), name_.c_str(), top(), Survivors::kill);
+        removed = remove_tree(AT_FDCWD, path_.c_str(), top(), Survivors::kill);
     }
     payload_.reset();
     top_.reset();

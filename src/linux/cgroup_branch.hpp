@@ -17,8 +17,8 @@ namespace nspawn {
 
 class CgroupBranch {
 public:
-    // Makes the group `name` below the directory `unit`. An empty one that a killed run left is replaced; EEXIST: there
-    // is one in use.
+    // Makes the group `name` below the directory `unit`. An empty one that a killed run
+    // left is replaced; EEXIST: there is one in use.
     static Result<CgroupBranch> create(const std::string& unit, const std::string& name);
     // Makes the group "payload" below it, unless it is there. What is set above before holds for it.
     Result<void> nest();
@@ -27,7 +27,8 @@ public:
     CgroupBranch& operator=(CgroupBranch&&) noexcept = delete;
     ~CgroupBranch();
 
-    [[nodiscard]] int unit() const { return unit_.get(); }
+    // The directory it was made in.
+    [[nodiscard]] Result<UniqueFd> open_unit() const;
     [[nodiscard]] int top() const { return top_.get(); }
     // The group that the payload's first process starts in.
     [[nodiscard]] int payload() const { return payload_.valid() ? payload_.get() : top_.get(); }
@@ -44,10 +45,8 @@ public:
 private:
     CgroupBranch() = default;
 
-    UniqueFd unit_;
     UniqueFd top_;
     UniqueFd payload_; // invalid until nest()
-    std::string name_;
     std::string path_;
 };
 

@@ -24,7 +24,6 @@ struct HostDevice {
 };
 
 struct HostFacts {
-    std::string hostname;
     std::string os_release_path;                                     // empty: the host has none
     std::vector<std::pair<std::string, std::string>> container_host; // container_host_* variables, in order
     std::string term;                                                // the caller's TERM, may be empty

@@ -1,6 +1,7 @@
 // nspawn — start one container and stay with it until it ends.
 
 #include "base/log.hpp"
+#include "base/own_user.hpp"
 #include "config/argv.hpp"
 #include "config/help.hpp"
 #include "config/pager.hpp"
@@ -13,21 +14,12 @@
 
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace nspawn {
 namespace {
-
-// A closed standard stream would be filled by the first file we open, which the payload would then write into.
-void fill_closed_streams() {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
-            _exit(EXIT_FAILURE); // nobody can be told
-        }
-    }
-}
 
 int answer(const CommandLine& line) {
     switch (line.request->kind) {
@@ -50,7 +42,7 @@ Settings find_settings(const Config& command_line, const RootSelection& selectio
     if (command_line.settings == SettingsMode::no) {
         return {};
     }
-    const bool privileged = geteuid() == 0;
+    const bool privileged = own_user() == 0;
     const bool trust_beside = command_line.settings == SettingsMode::trusted;
     return read_settings(host_settings_places(privileged, selection.settings_directory, trust_beside),
                          selection.machine, host_specifier_facts(selection.machine));
@@ -82,18 +74,16 @@ int run(int argc, char** argv) {
     if (line.request) {
         return answer(line);
     }
-    fill_closed_streams();
     const Caller caller = Caller::of_this_process();
     const EnvironmentSwitches switches = EnvironmentSwitches::read(caller);
     const Config command_line = read_command_line(line, caller);
-    const RootSelection selection = select_root(command_line.directory, command_line.machine, command_line.ephemeral);
+    RootSelection selection = select_root(command_line.directory, command_line.machine, command_line.ephemeral);
     const std::optional<Config> config =
         configure(line, find_settings(command_line, selection), caller, switches, selection);
     if (!config) {
         return EXIT_SUCCESS;
     }
-    // Nothing outlives the container by now, and the kernel takes memory back faster than its owners free it.
-    std::exit(run_machine(*config, switches, caller, selection));
+    return run_machine(*config, switches, caller, std::move(selection));
 }
 
 } // namespace

@@ -35,12 +35,13 @@ constexpr Stage kChildStages[] = {
     {"replace boot id and kernel log", replace_kernel_files},
     {kStageControlGroups, mount_control_groups},
     {"share mounts", share_mounts},
-    {"verify mounts", verify_mounts},
+    {kStageIncoming, attach_incoming},
+    {"report mounts", report_mounts},
     {"start session", start_session},
     {"set process attributes", set_process_attributes},
+    {"limit capabilities", limit_capabilities},
+    {"verify mounts", wait_for_verdict}, // nothing of the tree is run before
     {"look up user", look_up_user},
-    {"wait for the supervisor", wait_for_supervisor},
-    {kStageIncoming, attach_incoming},
     {"become user", become_user},
     {"confine", confine},
     {"execute", execute_payload},
@@ -67,6 +68,14 @@ void obey_fault(const ChildState& state, const char* stage) {
 void ChildState::warn(std::string_view text) const {
     // When nobody listens any more, the start is over anyway.
     (void)input.supervisor.send(MessageKind::warning, 0, text);
+}
+
+Message hear_supervisor(ChildState& state) {
+    std::optional<Message> message = state.input.supervisor.receive().or_throw("");
+    if (!message) {
+        _exit(EXIT_FAILURE); // there is nobody to tell
+    }
+    return std::move(*message);
 }
 
 void run_child(const ChildInput& input) {

@@ -34,6 +34,7 @@ struct ChildInput {
     int notify_socket = -1;          // made, not bound
     int stub_init = -1;              // sealed image of the stub init, for --as-pid2
     int exec_failure = -1;           // where the stub init says why it could not execute, for --as-pid2
+    bool no_groups = false;          // none to give up
     uint64_t ignored_signals = 0;    // bit N-1: signal N is ignored by us and must not be by the payload
     CapabilityMask bounding_set = 0; // as it is before the payload's is made of it
     bool own_cgroup = false;         // born in a control group of its own

@@ -7,6 +7,7 @@
 #include "plan/mount_table.hpp"
 #include "run/child_state.hpp"
 #include "run/notify_socket.hpp"
+#include "run/verify_mounts.hpp"
 
 #include <fmt/format.h>
 
@@ -160,11 +161,12 @@ void perform(ChildState&, const Operation&, const MakeDirectory& what) {
 }
 
 void perform(ChildState&, const Operation&, const MakeFile& what) {
-    const UniqueFd file =
+    UniqueFd file =
         open_at(AT_FDCWD, what.path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, what.mode).or_throw(what.path);
     if (!what.content.empty()) {
         write_all(file.get(), what.content).or_throw(what.path);
     }
+    (void)file.release(); // closed by the exec
 }
 
 void perform(ChildState&, const Operation&, const MakeSymlink& what) {
@@ -279,11 +281,9 @@ Result<void> bind_and_unlink(const char* source, const char* target, uint64_t at
 void replace_kernel_files(ChildState& state) {
     static constexpr const char* kTemporary = "/run/.nspawn-replacement";
     constexpr uint64_t kAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    {
-        const UniqueFd file =
-            open_at(AT_FDCWD, kTemporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0444).or_throw("");
-        write_all(file.get(), Id128::random().uuid() + "\n").or_throw("");
-    }
+    UniqueFd file = open_at(AT_FDCWD, kTemporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0444).or_throw("");
+    write_all(file.get(), Id128::random().uuid() + "\n").or_throw("");
+    (void)file.release(); // closed by the exec
     bind_and_unlink(kTemporary, kBootIdFile, kAttributes | MOUNT_ATTR_RDONLY).or_throw(kBootIdFile);
 
     // A FIFO whose writing end the supervisor holds: readers wait for ever instead of seeing the host's log or an end.
@@ -312,6 +312,28 @@ void mount_control_groups(ChildState& state) {
 
 void share_mounts(ChildState&) {
     set_mount_attributes(AT_FDCWD, "/", 0, 0, Propagation::shared, Recursive::yes).or_throw("");
+}
+
+// Late, so that the supervisor has had the time to make it: it waits here for nobody.
+void attach_incoming(ChildState& state) {
+    Message message = hear_supervisor(state);
+    if (message.kind != MessageKind::incoming) {
+        throw Error("the supervisor answers out of turn");
+    }
+    if (!message.fds.empty()) {
+        state.incoming = MountFd(std::move(message.fds.front()));
+    }
+    run_group(state, kStageIncoming);
+}
+
+void report_mounts(ChildState& state) {
+    const int fd = state.kernel_log.get();
+    const std::string left_out = number_operations(state.plan, state.left_out);
+    if (left_out.size() > Handshake::kMaxText) {
+        throw Error("too much of what is to be mounted does not exist here");
+    }
+    state.input.supervisor.send(MessageKind::mounted, 0, left_out, {}, std::span(&fd, state.kernel_log.valid() ? 1 : 0))
+        .or_throw("");
 }
 
 } // namespace nspawn

@@ -119,17 +119,22 @@ void look_up_user(ChildState& state) {
     state.user = wanted.record ? *wanted.record : query_user_inside(wanted.name, state);
 }
 
-void wait_for_supervisor(ChildState& state) {
-    const int fd = state.kernel_log.get();
-    const std::span<const int> fds(&fd, state.kernel_log.valid() ? 1 : 0);
-    state.input.supervisor.send(MessageKind::ready, 0, {}, {}, fds).or_throw("");
-    state.kernel_log.reset();
-    std::optional<Message> answer = state.input.supervisor.receive().or_throw("");
-    if (!answer || answer->kind != MessageKind::go) {
-        _exit(EXIT_FAILURE); // the supervisor has gone; there is nobody to tell
+void limit_capabilities(ChildState& state) {
+    drop_bounding_set_except(state.plan.capabilities.bounding, state.input.bounding_set).or_throw("bounding set");
+}
+
+void wait_for_verdict(ChildState& state) {
+    const Message verdict = hear_supervisor(state);
+    if (verdict.kind == MessageKind::refused) {
+        const std::string& target = verdict.text;
+        if (verdict.code == ENOENT) {
+            explain_mount_target(target, verdict.code);
+        }
+        throw Error(fmt::format("{} {}", target, verdict.hint),
+                    "The container would be less confined than it looks; it is not started.");
     }
-    if (!answer->fds.empty()) {
-        state.incoming = MountFd(std::move(answer->fds.front()));
+    if (verdict.kind != MessageKind::go) {
+        throw Error("the supervisor answers out of turn");
     }
 }
 
@@ -178,8 +183,7 @@ void enter_working_directory(const ChildState& state) {
                              : shell                            ? state.user.home
                                                                 : "/";
     if (path == "/") {
-        check(chdir("/"), "chdir").or_throw("");
-        return;
+        return; // where enter_root() has put us
     }
     // No magic links: one of them could lead to a descriptor of ours, and so out of the container.
     const Result<UniqueFd> directory = open_in_root(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY);
@@ -215,7 +219,7 @@ void become_user(ChildState& state) {
         give_streams(state);
     }
     umask(0022);
-    const bool root_already = user.uid == 0 && user.gid == 0 && user.groups.empty() && getgroups(0, nullptr) == 0;
+    const bool root_already = user.uid == 0 && user.gid == 0 && user.groups.empty() && state.input.no_groups;
     if (!root_already) {
         // The effective set goes with the ids; it comes back for the next stage, which needs it to load the filter.
         switch_ids(user);
@@ -230,7 +234,6 @@ void confine(ChildState& state) {
     const Plan& plan = state.plan;
     const CapabilityMask kept = plan.capabilities.bounding;
     const bool root = state.user.uid == 0;
-    drop_bounding_set_except(kept, state.input.bounding_set).or_throw("bounding set");
     if (plan.no_new_privileges) {
         check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)").or_throw("");
     }

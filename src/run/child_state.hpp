@@ -14,7 +14,7 @@ struct ChildState {
     const ChildInput& input;
     const Plan& plan;
     UniqueFd kernel_log;                    // of the FIFO behind /proc/kmsg, for the supervisor to hold
-    MountFd incoming;                       // what comes with the word to go, for /run/host/incoming
+    MountFd incoming;                       // for /run/host/incoming, from the supervisor
     std::vector<const Operation*> left_out; // operations whose target or source does not exist here
     UserRecord user;                        // who the payload is, known after look_up_user
 
@@ -22,6 +22,10 @@ struct ChildState {
     // Tells the supervisor; the start goes on.
     void warn(std::string_view text) const;
 };
+
+// child.cpp
+// The supervisor's next message. Ends the process when there is no supervisor any more.
+Message hear_supervisor(ChildState& state);
 
 // child_root.cpp
 void die_with_supervisor(ChildState& state);
@@ -40,6 +44,8 @@ void mask_kernel_interfaces(ChildState& state);
 void replace_kernel_files(ChildState& state);
 void mount_control_groups(ChildState& state);
 void share_mounts(ChildState& state);
+void attach_incoming(ChildState& state);
+void report_mounts(ChildState& state);
 
 // Throws what there is to say about a target in the tree that is a link or no directory; returns when it is one.
 void explain_mount_target(const std::string& target, int code);
@@ -47,15 +53,12 @@ void explain_mount_target(const std::string& target, int code);
 // child_mount_parts.cpp
 void mount_parts(const MountParts& what);
 
-// verify_mounts.cpp
-void verify_mounts(ChildState& state);
-void attach_incoming(ChildState& state);
-
 // child_process.cpp
 void start_session(ChildState& state);
 void set_process_attributes(ChildState& state);
+void limit_capabilities(ChildState& state);
+void wait_for_verdict(ChildState& state);
 void look_up_user(ChildState& state);
-void wait_for_supervisor(ChildState& state);
 void become_user(ChildState& state);
 void confine(ChildState& state);
 

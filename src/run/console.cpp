@@ -22,14 +22,6 @@ constexpr int kMaxRounds = 2;
 constexpr size_t kMaxDrain = 2U << 20;
 constexpr int kClosingPatience = 1000; // milliseconds
 
-void block_signals_of_lost_output() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGPIPE);
-    sigaddset(&set, SIGXFSZ);
-    check(sigprocmask(SIG_BLOCK, &set, nullptr), "sigprocmask").or_throw("console");
-}
-
 // A terminal that refuses is used as it is: keys then come line by line.
 void make_raw(std::optional<TerminalMode>& mode, Result<TerminalMode> changed) {
     if (changed.ok()) {
@@ -45,7 +37,6 @@ bool is_passing_trouble(int code) { return code == ENOSPC || code == EDQUOT || c
 } // namespace
 
 Console::Console(EventLoop& loop, const ConsoleOptions& options) : loop_(loop), mode_(options.mode) {
-    block_signals_of_lost_output();
     if (mode_ == ConsoleMode::interactive || mode_ == ConsoleMode::read_only) {
         output_ = CallerStream::for_writing(options.output);
     }

@@ -4,7 +4,7 @@
 // when one side is slow, the other waits. Keeps the caller's terminal in raw mode while it does, and puts everything
 // back in finish() or when it is dropped. A pseudo terminal that nobody in the container has open just now costs no
 // CPU time. End of file on standard input is not passed on. Never waits, except in finish() and attach() for a slow
-// reader of the output. Blocks SIGPIPE and SIGXFSZ for good, since a lost output must not end the supervisor.
+// reader of the output. SIGPIPE and SIGXFSZ have to be blocked: a lost output must not end the supervisor.
 // Modes: systemd-nspawn(1) --console; spec C.8. Terminal injection: the container gets a terminal of its own, never
 // the caller's.
 #pragma once

@@ -1,13 +1,15 @@
 // handshake.hpp — the whole conversation between the supervisor and the container's child, in one place.
 //
 //   child → supervisor   host_left          the host's tree is gone from the child's mount namespace
-//   child → supervisor   warning*          something optional failed; the start goes on
-//   child → supervisor   ready [+ fds]     everything is set up; the descriptors the supervisor has to hold
-//   supervisor → child   go [+ fd]         limits, links, registration are in place: run the payload; the mount for
-//                                          /run/host/incoming
-//   child → supervisor   end of file       the payload runs (the socket is close-on-exec)
-//   or, at any time:     failed            stage and reason; the child exits
-//                        kill_supervisor   only with NSPAWN_FAULT
+//   child → supervisor   warning*           something optional failed; the start goes on
+//   supervisor → child   incoming [+ fd]    the mount for /run/host/incoming
+//   child → supervisor   mounted [+ fds]    everything is mounted; as text, which of the plan's operations were left
+//                                           out (number_operations()); the descriptors the supervisor has to hold
+//   supervisor → child   go                 the mounts are as they should be; device policy, limits, links are in place
+//                        or refused         path (text) and what is wrong with it (hint); the child says so in `failed`
+//   child → supervisor   end of file        the payload runs (the socket is close-on-exec)
+//   or, at any time:     failed             stage and reason; the child exits
+//                        kill_supervisor    only with NSPAWN_FAULT
 //
 // One SEQPACKET socket, one message per packet, never more than kMaxText bytes of text. Both ends are ours until the
 // payload runs, and the payload never sees the socket.
@@ -26,12 +28,12 @@
 
 namespace nspawn {
 
-enum class MessageKind : uint32_t { host_left = 1, warning, ready, go, failed, kill_supervisor };
+enum class MessageKind : uint32_t { host_left = 1, warning, incoming, mounted, go, refused, failed, kill_supervisor };
 
 struct Message {
     MessageKind kind = MessageKind::warning;
     int code = 0;     // errno of a failure
-    std::string text; // message
+    std::string text; // message, or as said above
     std::string hint;
     std::vector<UniqueFd> fds;
 };
@@ -50,6 +52,7 @@ public:
     [[nodiscard]] Result<std::optional<Message>> receive(bool dont_wait = false) const;
 
     [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] bool is_open() const { return fd_.valid(); }
     void close() { fd_.reset(); }
 
 private:

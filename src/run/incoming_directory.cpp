@@ -1,15 +1,11 @@
 #include "run/incoming_directory.hpp"
 
-#include "base/directory.hpp"
 #include "base/error.hpp"
-#include "base/file.hpp"
 
 #include <fmt/format.h>
 
 #include <utility>
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,25 +14,9 @@ namespace nspawn {
 namespace {
 
 constexpr const char* kPropagateDirectory = "/run/systemd/nspawn/propagate";
-constexpr const char* kSpare = "/run/nspawn/spare-incoming";
 constexpr mode_t kMode = 0600;
 
-// Never onto a directory that is there: it may be a live run's.
-Result<void> move(const char* from, const char* to) {
-    return check(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE), "renameat2");
-}
-
-Result<void> make_at(const std::string& path) {
-    const Result<void> moved = move(kSpare, path.c_str());
-    return moved.ok() || moved.error() == EEXIST ? moved : check(mkdir(path.c_str(), kMode), "mkdir");
-}
-
-bool is_empty(const std::string& path) {
-    const Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    bool empty = directory.ok();
-    const auto found_one = [&](const dirent64&) { return empty = false; };
-    return directory.ok() && for_each_entry(directory.value().get(), found_one).ok() && empty;
-}
+Result<void> make_at(const std::string& path) { return check(mkdir(path.c_str(), kMode), "mkdir"); }
 
 } // namespace
 
@@ -78,7 +58,7 @@ IncomingDirectory IncomingDirectory::make(const std::string& path, ScratchRecord
 
 Result<void> IncomingDirectory::remove() {
     const std::string path = std::exchange(path_, {});
-    if (path.empty() || (is_empty(path) && move(path.c_str(), kSpare).ok())) {
+    if (path.empty()) {
         return {};
     }
     const Result<void> removed = check(rmdir(path.c_str()), "rmdir");

@@ -1,9 +1,7 @@
 // incoming_directory.hpp — the host's directory that a container sees as /run/host/incoming (spec C.2): what is mounted
 // below it on the host shows up in the container.
 //
-// Owns one empty directory, /run/systemd/nspawn/propagate/MACHINE. Between runs one such directory is kept in
-// /run/nspawn: taking it and giving it back is a rename each, while on a /run that lies on a disk making and removing
-// one takes a third of a millisecond (the block that it occupies is discarded at once, and waited for).
+// Owns one empty directory, /run/systemd/nspawn/propagate/MACHINE.
 #pragma once
 
 #include "image/scratch_record.hpp"

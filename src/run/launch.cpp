@@ -8,6 +8,7 @@
 #include "run/stage.hpp"
 #include "run/stub_image.hpp"
 #include "run/unix_export.hpp"
+#include "run/verify_mounts.hpp"
 
 #include <fmt/format.h>
 
@@ -32,6 +33,7 @@ constexpr const char* kStageSockets = "make sockets";
 constexpr const char* kStageStart = "start the child";
 constexpr const char* kStageDevicePolicy = "set the device policy";
 constexpr const char* kStageMakeIncoming = "make the incoming directory";
+constexpr const char* kStageReadBack = "read mounts back";
 constexpr const char* kStageGo = "let the payload run";
 
 const BindFromHost* find_incoming(const Plan& plan) {
@@ -118,20 +120,29 @@ void wait_until_host_is_left(const Handshake& handshake) {
     (void)poll(&child, 1, kPatience);
 }
 
-void let_payload_run(Launch& launch, const MountFd& incoming) {
-    // A child that has failed already says why itself; that is heard as soon as we listen.
+// A child that has failed already says why itself; that is heard as soon as we listen.
+void tell_child(const Handshake& handshake, MessageKind kind, const MountProblem& problem = {},
+                std::span<const int> fds = {}) {
+    const Result<void> sent = handshake.send(kind, problem.code, problem.target, problem.what, fds);
+    if (!sent.ok() && sent.error() != EPIPE && sent.error() != ECONNRESET) {
+        sent.or_throw("");
+    }
+}
+
+void hand_over_incoming(Launch& launch, const LaunchInput& input) {
+    const MountFd incoming = make_incoming(launch, input);
+    const int fd = incoming.get();
+    tell_child(*launch.handshake, MessageKind::incoming, {}, std::span(&fd, incoming.valid() ? 1 : 0));
+}
+
+void let_payload_run(Launch& launch) {
     if (launch.cgroup && launch.cgroup->needs_add()) {
         const Result<void> added = launch.cgroup->add_process(launch.leader.pid());
         if (!added.ok() && added.error() != ESRCH) {
             added.or_throw("moving the payload into its control groups");
         }
     }
-    const int fd = incoming.get();
-    const Result<void> sent =
-        launch.handshake->send(MessageKind::go, 0, {}, {}, std::span(&fd, incoming.valid() ? 1 : 0));
-    if (!sent.ok() && sent.error() != EPIPE && sent.error() != ECONNRESET) {
-        sent.or_throw("");
-    }
+    tell_child(*launch.handshake, MessageKind::go);
 }
 
 } // namespace
@@ -201,23 +212,35 @@ Launch launch(const LaunchInput& input) {
                                                        .notify_socket = launch.notify_socket.get(),
                                                        .stub_init = stub_init.get(),
                                                        .exec_failure = exec_failure.get(),
+                                                       .no_groups = input.host.no_groups,
                                                        .ignored_signals = input.host.ignored_signals,
                                                        .bounding_set = input.host.bounding_set,
                                                        .own_cgroup = launch.cgroup.has_value(),
                                                        .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
     });
-    // What the payload needs but the child does not: made while that mounts.
-    const MountFd incoming = in_stage(timeline, kStageMakeIncoming, [&] { return make_incoming(launch, input); });
+    // What the child does not need at once: made while it mounts.
+    in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
     wait_until_host_is_left(*launch.handshake);
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input); });
-    in_stage(timeline, kStageGo, [&] { let_payload_run(launch, incoming); });
     launch.pty_master = std::move(pty.master);
     return launch;
 }
 
+void answer_report(Launch& launch, const Plan& plan, std::string_view left_out, Timeline& timeline) {
+    const std::optional<MountProblem> problem =
+        in_stage(timeline, kStageReadBack, [&] { return find_mount_problem(plan, left_out, launch.leader.pid()); });
+    if (problem) {
+        tell_child(*launch.handshake, MessageKind::refused,
+                   *problem); // which says so; one that has ended does not hear
+        return;
+    }
+    in_stage(timeline, kStageGo, [&] { let_payload_run(launch); });
+}
+
 std::vector<const char*> supervisor_stage_names(const Plan& plan) {
-    std::vector<const char*> names = {kStageCgroup, kStagePrepare,      kStageConsole,      kStageSockets,
-                                      kStageStart,  kStageMakeIncoming, kStageDevicePolicy, kStageGo};
+    std::vector<const char*> names = {kStageCgroup,       kStagePrepare,  kStageConsole,
+                                      kStageSockets,      kStageStart,    kStageMakeIncoming,
+                                      kStageDevicePolicy, kStageReadBack, kStageGo};
     if (!plan.unix_export.empty()) {
         names.insert(std::find(names.begin(), names.end(), kStagePrepare), kStageExport);
     }

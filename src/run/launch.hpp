@@ -46,8 +46,11 @@ struct LaunchInput {
     Timeline& timeline;
 };
 
-// Everything up to and including the clone; the child sets itself up from here on and then waits for "go".
+// Everything up to and including the clone, and what the payload needs beside it. The child sets itself up meanwhile,
+// reports what it has mounted, and waits for answer_report().
 Launch launch(const LaunchInput& input);
+// Reads the child's mounts back and lets it go on, or has it fail. `left_out`: the text of its message.
+void answer_report(Launch& launch, const Plan& plan, std::string_view left_out, Timeline& timeline);
 
 // Names of the supervisor's stages, in order.
 std::vector<const char*> supervisor_stage_names(const Plan& plan);

@@ -15,7 +15,6 @@
 #include <linux/major.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -95,14 +94,14 @@ bool in_initial_user_namespace() {
     return stat("/proc/self/ns/user", &status) == 0 && status.st_ino == kInitialUserNamespace;
 }
 
-uint64_t ignored_signals(std::string_view status) {
-    constexpr std::string_view kKey = "\nSigIgn:\t";
-    const size_t at = status.find(kKey);
+// Of a line "KEY:\tVALUE" of proc_pid_status(5); no value when there is none.
+std::optional<std::string_view> status_field(std::string_view status, std::string_view key) {
+    const size_t at = status.find(key);
     if (at == std::string_view::npos) {
-        return 0;
+        return std::nullopt;
     }
-    status.remove_prefix(at + kKey.size());
-    return parse_unsigned(status.substr(0, status.find('\n')), 16).value_or(0);
+    status.remove_prefix(at + key.size());
+    return trim(status.substr(0, status.find('\n')));
 }
 
 void probe_process(HostProbe& probe) {
@@ -112,7 +111,8 @@ void probe_process(HostProbe& probe) {
         probe.facts.capabilities = sets->permitted & sets->bounding;
         probe.bounding_set = sets->bounding;
     }
-    probe.ignored_signals = ignored_signals(status);
+    probe.ignored_signals = parse_unsigned(status_field(status, "\nSigIgn:").value_or("0"), 16).value_or(0);
+    probe.no_groups = status_field(status, "\nGroups:") == "";
     probe.facts.seccomp = status.find("\nSeccomp:") != std::string::npos; // with CONFIG_SECCOMP only
     probe.facts.can_make_nodes = has_capability(probe.facts.capabilities, CAP_MKNOD) && in_initial_user_namespace();
 }
@@ -135,10 +135,6 @@ HostProbe probe_host(const Config& config, const Caller& caller) {
         facts.legacy_controllers.emplace_back(name == "name=systemd" ? "systemd" : name);
     }
 
-    utsname names{};
-    if (uname(&names) == 0) {
-        facts.hostname = names.nodename;
-    }
     facts.default_limits = default_resource_limits().or_throw("resource limits");
     facts.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!config.selinux_context.empty() && !facts.selinux) {

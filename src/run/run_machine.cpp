@@ -12,6 +12,10 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <utility>
+
+#include <sys/utsname.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -68,12 +72,14 @@ std::optional<int> conclude(const Plan& plan, const Ending& ending) {
     return 1;
 }
 
-ConsoleOptions console_options(const Config& config, const EnvironmentSwitches& switches, const Plan& plan,
-                               const HostFacts& host) {
+ConsoleOptions console_options(const Config& config, const EnvironmentSwitches& switches, const Plan& plan) {
     ConsoleOptions options;
     options.mode = plan.console;
     options.machine = plan.machine;
-    options.host = host.hostname;
+    utsname host{};
+    if (plan.console == ConsoleMode::interactive && uname(&host) == 0) {
+        options.host = static_cast<const char*>(host.nodename);
+    }
     options.background = config.background;
     options.tint = switches.tint_background;
     options.title = switches.adjust_terminal_title;
@@ -104,13 +110,14 @@ int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
 } // namespace
 
 int run_machine(const Config& config, const EnvironmentSwitches& switches, const Caller& caller,
-                const RootSelection& selection) {
+                RootSelection selection) {
     Timeline timeline;
     if (config.timing) {
         timeline.enable();
     }
-    RootTree tree = in_stage(timeline, kStageTree, [&] { return RootTree::open(config, switches, selection); });
-    const ImageFacts image = read_image_facts(config, selection, tree);
+    RootTree tree =
+        in_stage(timeline, kStageTree, [&] { return RootTree::open(config, switches, std::move(selection)); });
+    const ImageFacts image = read_image_facts(config, tree);
     HostProbe host = in_stage(timeline, kStageHost, [&] { return probe_host(config, caller); });
     host.facts.propagate_directory = IncomingDirectory::path_of(image.machine);
     host.facts.unix_export_directory = unix_export_path(image.machine);
@@ -125,17 +132,16 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     }
     log::set_machine(plan.machine);
     announce(config, plan, tree);
-    int status = 0;
-    {
-        Supervisor supervisor(plan, console_options(config, switches, plan, host.facts), host.ignored_signals,
-                              timeline);
-        status = run_until_end({plan, host, tree, timeline}, supervisor);
-    }
+    Supervisor supervisor(plan, console_options(config, switches, plan), host.ignored_signals, timeline);
+    const int status = run_until_end({plan, host, tree, timeline}, supervisor);
+    tree.release();
     if (timeline.enabled()) {
         log::write_line(log::Level::info, "stages:");
         write_all(STDERR_FILENO, timeline.report()).or_throw("standard error");
     }
-    return status;
+    // Nothing outlives the container by now, and the kernel takes memory and descriptors back faster than their owners
+    // let go of them.
+    std::exit(status);
 }
 
 } // namespace nspawn

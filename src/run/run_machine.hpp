@@ -14,6 +14,6 @@ namespace nspawn {
 // Exit status for the program: the payload's own, 0 after a power-off, 133 for a reboot with --keep-unit, 1 otherwise.
 // Throws Error when the container could not be started. Source: systemd-nspawn(1), "EXIT STATUS".
 int run_machine(const Config& config, const EnvironmentSwitches& switches, const Caller& caller,
-                const RootSelection& selection);
+                RootSelection selection);
 
 } // namespace nspawn

@@ -29,11 +29,16 @@ constexpr int kMemoryPressureOffset = 18; // SIGRTMIN+18, systemd's request to g
 // that it has made still there.
 constexpr int kStopSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
-SignalFd block_signals(uint64_t ignored_signals) {
+// The leader's end is told by its pidfd; SIGCHLD is about the strangers that come without a pid namespace.
+SignalFd block_signals(uint64_t ignored_signals, bool strangers) {
+    const auto is_ignored = [&](int signal) { return (ignored_signals >> (signal - 1) & 1) != 0; };
+    if (is_ignored(SIGCHLD)) { // by a caller that wants no zombies; our child's end would be lost, wait(2)
+        ::signal(SIGCHLD, SIG_DFL);
+    }
     // Blocked, it would arrive even though nohup(1) had it ignored.
-    const bool ignored = (ignored_signals >> (SIGHUP - 1) & 1) != 0;
-    return SignalFd::block({SIGCHLD, SIGWINCH, SIGCONT, SIGTERM, SIGINT, SIGQUIT, ignored ? SIGCHLD : SIGHUP,
-                            SIGRTMIN + kMemoryPressureOffset})
+    const bool ignored = is_ignored(SIGHUP);
+    return SignalFd::block({SIGWINCH, SIGCONT, SIGTERM, SIGINT, SIGQUIT, ignored ? SIGWINCH : SIGHUP,
+                            strangers ? SIGCHLD : SIGWINCH, SIGRTMIN + kMemoryPressureOffset, SIGPIPE, SIGXFSZ})
         .or_throw("signals");
 }
 
@@ -53,15 +58,18 @@ SignalFd block_signals(uint64_t ignored_signals) {
 
 Supervisor::Supervisor(const Plan& plan, const ConsoleOptions& console, uint64_t ignored_signals, Timeline& timeline)
     : plan_(plan), timeline_(timeline), loop_(EventLoop::create().or_throw("event loop")),
-      signals_(block_signals(ignored_signals)), console_(loop_, console), manager_(std::getenv("NOTIFY_SOCKET")) {
+      signals_(block_signals(ignored_signals, (plan.namespaces & CLONE_NEWPID) == 0)), console_(loop_, console),
+      manager_(std::getenv("NOTIFY_SOCKET")) {
     if ((plan.namespaces & CLONE_NEWPID) == 0) {
         // Without a pid namespace there is no init in the container that orphans would go to; the host's is not theirs.
         check(prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl(PR_SET_CHILD_SUBREAPER)").or_throw("");
     }
     loop_.watch(signals_.fd(), EPOLLIN, [this](uint32_t) { on_signal(); }).or_throw("signals");
-    if (const auto timeout = watchdog_timeout(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid())) {
-        watchdog_.emplace(loop_, manager_, *timeout);
-        watchdog_->start();
+    if (const char* const interval = std::getenv("WATCHDOG_USEC")) {
+        if (const auto timeout = watchdog_timeout(interval, std::getenv("WATCHDOG_PID"), getpid())) {
+            watchdog_.emplace(loop_, manager_, *timeout);
+            watchdog_->start();
+        }
     }
     console_.on_kill([this] {
         terminated_ = true;
@@ -93,7 +101,7 @@ Ending Supervisor::watch_over(Launch& launch) {
 
 void Supervisor::watch_all(Launch& launch) {
     loop_.watch(launch.leader.get(), EPOLLIN, [this](uint32_t) { loop_.stop(); }).or_throw("container");
-    loop_.watch(launch.handshake->fd(), EPOLLIN, [this](uint32_t) { on_handshake(); }).or_throw("child");
+    loop_.watch(launch.handshake->fd(), EPOLLIN, [this](uint32_t) { (void)on_handshake(); }).or_throw("child");
     loop_.watch(launch.notify_socket.get(), EPOLLIN, [this](uint32_t) { on_notification(); }).or_throw("notify socket");
     if (launch.pty_master.valid()) {
         console_.attach(std::move(launch.pty_master)).or_throw("console");
@@ -122,7 +130,7 @@ void Supervisor::on_signal() {
         } else if (const auto* stop = std::find(std::begin(kStopSignals), std::end(kStopSignals), signal);
                    stop != std::end(kStopSignals)) {
             stop_requested(signal, static_cast<size_t>(stop - std::begin(kStopSignals)));
-        } else {
+        } else if (signal != SIGPIPE && signal != SIGXFSZ) { // what they tell, the console hears from its write(2)
             give_back_memory();
         }
     }
@@ -165,41 +173,45 @@ void Supervisor::reap_strangers() {
     }
 }
 
-void Supervisor::on_handshake() {
-    for (;;) {
-        Result<std::optional<Message>> received = launch_->handshake->receive(true);
-        if (received.error() == EAGAIN) {
-            return;
-        }
-        std::optional<Message> message = std::move(received).or_throw("hearing the container's child");
-        if (!message) {
-            loop_.forget(launch_->handshake->fd());
-            if (!failure_) {
-                payload_runs();
-            }
-            return;
-        }
-        switch (message->kind) {
-        case MessageKind::host_left:
-            break; // was waited for where it matters
-        case MessageKind::warning:
-            log::warning("{}", message->text);
-            break;
-        case MessageKind::ready:
-            if (!message->fds.empty()) {
-                kernel_log_ = std::move(message->fds.front());
-            }
-            break;
-        case MessageKind::failed:
-            failure_.emplace(message->text, message->hint);
-            break;
-        case MessageKind::kill_supervisor:
-            kill(getpid(), SIGKILL);
-            break;
-        case MessageKind::go:
-            throw Error("the container's child answers out of turn");
-        }
+// One message; false when there is none, or none any more.
+bool Supervisor::on_handshake() {
+    Result<std::optional<Message>> received = launch_->handshake->receive(true);
+    if (received.error() == EAGAIN) {
+        return false;
     }
+    std::optional<Message> message = std::move(received).or_throw("hearing the container's child");
+    if (!message) {
+        loop_.forget_closed(launch_->handshake->fd());
+        launch_->handshake->close();
+        if (!failure_) {
+            payload_runs();
+        }
+        return false;
+    }
+    switch (message->kind) {
+    case MessageKind::host_left:
+        break; // was waited for where it matters
+    case MessageKind::warning:
+        log::warning("{}", message->text);
+        break;
+    case MessageKind::mounted:
+        if (!message->fds.empty()) {
+            kernel_log_ = std::move(message->fds.front());
+        }
+        answer_report(*launch_, plan_, message->text, timeline_);
+        break;
+    case MessageKind::failed:
+        failure_.emplace(message->text, message->hint);
+        break;
+    case MessageKind::kill_supervisor:
+        kill(getpid(), SIGKILL);
+        break;
+    case MessageKind::incoming:
+    case MessageKind::go:
+    case MessageKind::refused:
+        throw Error("the container's child answers out of turn");
+    }
+    return true;
 }
 
 void Supervisor::payload_runs() {
@@ -272,8 +284,7 @@ Ending Supervisor::read_ending(Launch& launch) {
 
 // What was sent just before the end and not read yet: the reason of a failed start, a last STATUS=.
 void Supervisor::on_last_words(Launch& launch) {
-    if (!running_) {
-        on_handshake();
+    while (!running_ && launch.handshake->is_open() && on_handshake()) {
     }
     if (!failure_) {
         failure_ = read_exec_failure(launch.exec_failure);

@@ -49,7 +49,7 @@ private:
     void watch_all(Launch& launch);
     void forget_all(const Launch& launch);
     void on_signal();
-    void on_handshake();
+    bool on_handshake();
     void on_notification();
     void payload_runs();
     void stop_requested(int signal, size_t counter);

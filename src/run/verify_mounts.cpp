@@ -1,19 +1,15 @@
-// The stage that reads back what was mounted. A read-only mount or a mask that did not take protects nothing while
-// everybody believes that it does; so it ends the start. Source of the format: proc_pid_mountinfo(5).
+#include "run/verify_mounts.hpp"
 
 #include "base/file.hpp"
 #include "base/text.hpp"
-#include "plan/mount_table.hpp"
-#include "run/child_state.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <sys/statvfs.h>
-#include <sys/vfs.h>
 
 namespace nspawn {
 
@@ -21,9 +17,8 @@ namespace {
 
 constexpr size_t kMountInfoLimit = 16U << 20;
 
-[[noreturn]] void fail(std::string_view target, std::string_view what) {
-    throw Error(fmt::format("{} {}, although it was asked for", target, what),
-                "The container would be less confined than it looks; it is not started.");
+[[noreturn]] void fail(const std::string& target, std::string_view what, int code = 0) {
+    throw MountProblem{target, fmt::format("{}, although it was asked for", what), code};
 }
 
 // 36 35 98:0 /root /target rw,noatime shared:1 - ext4 /dev/root rw
@@ -103,8 +98,7 @@ private:
         const auto found = std::find_if(entries_.rbegin(), entries_.rend(),
                                         [&](const MountedEntry& entry) { return entry.target == target; });
         if (found == entries_.rend()) {
-            explain_mount_target(target, ENOENT);
-            fail(target, "is not mounted");
+            fail(target, "is not mounted", ENOENT);
         }
         return *found;
     }
@@ -143,38 +137,64 @@ void verify(const Verifier& verifier, const BindFromHost& what) { verifier.expec
 template <typename Other>
 void verify(const Verifier&, const Other&) {}
 
-} // namespace
-
-void verify_mounts(ChildState& state) {
-    const UniqueFd file = open_at(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY).or_throw("");
-    const std::string text = read_all(file.get(), kMountInfoLimit).or_throw("/proc/self/mountinfo");
-    const Verifier verifier(text);
-    if (state.plan.read_only && state.plan.root != RootKind::volatile_usr &&
-        state.plan.root != RootKind::volatile_overlay) {
+void verify_all(const Verifier& verifier, const Plan& plan, const std::vector<size_t>& left_out) {
+    if (plan.read_only && plan.root != RootKind::volatile_usr && plan.root != RootKind::volatile_overlay) {
         verifier.expect("/", MOUNT_ATTR_RDONLY);
     }
-    if (state.plan.root == RootKind::volatile_usr) {
+    if (plan.root == RootKind::volatile_usr) {
         verifier.expect("/usr", MOUNT_ATTR_RDONLY);
     }
-    for (const OperationGroup& group : state.plan.groups) {
-        if (group.stage == kStageIncoming) {
-            continue; // comes with the word to go, and is looked at then
-        }
+    size_t number = 0;
+    for (const OperationGroup& group : plan.groups) {
         for (const Operation& operation : group.operations) {
-            const auto& left_out = state.left_out;
-            if (std::find(left_out.begin(), left_out.end(), &operation) == left_out.end()) {
+            if (std::find(left_out.begin(), left_out.end(), number++) == left_out.end()) {
                 std::visit([&](const auto& what) { verify(verifier, what); }, operation);
             }
         }
     }
 }
 
-void attach_incoming(ChildState& state) {
-    run_group(state, kStageIncoming);
-    struct statfs status {};
-    if (state.incoming.valid() && (statfs(kIncomingPath, &status) < 0 || (status.f_flags & ST_RDONLY) == 0)) {
-        fail(kIncomingPath, "is not read-only");
+} // namespace
+
+std::string number_operations(const Plan& plan, const std::vector<const Operation*>& chosen) {
+    std::string numbers;
+    size_t number = 0;
+    for (const OperationGroup& group : plan.groups) {
+        for (const Operation& operation : group.operations) {
+            if (std::find(chosen.begin(), chosen.end(), &operation) != chosen.end()) {
+                fmt::format_to(std::back_inserter(numbers), "{} ", number);
+            }
+            ++number;
+        }
     }
+    return numbers;
+}
+
+std::optional<MountProblem> find_mount_problem(const Plan& plan, std::string_view left_out,
+                                               std::string_view mountinfo) {
+    std::vector<size_t> numbers;
+    while (!left_out.empty()) {
+        if (const auto number = parse_unsigned(take_until(left_out, ' '))) {
+            numbers.push_back(*number);
+        }
+    }
+    try {
+        verify_all(Verifier(mountinfo), plan, numbers);
+    } catch (const MountProblem& problem) {
+        return problem;
+    }
+    return std::nullopt;
+}
+
+std::optional<MountProblem> find_mount_problem(const Plan& plan, std::string_view left_out, pid_t process) {
+    const std::string path = fmt::format("/proc/{}/mountinfo", process);
+    const Result<UniqueFd> file = open_at(AT_FDCWD, path.c_str(), O_RDONLY);
+    const Result<std::string> text =
+        file.ok() ? read_all(file.value().get(), kMountInfoLimit) : Result<std::string>(file.system_error());
+    if (!text.ok()) {
+        return MountProblem{path, fmt::format("cannot be read: {}", error_text(text.error())), text.error()};
+    }
+    return find_mount_problem(plan, left_out, text.value());
 }
 
 } // namespace nspawn

@@ -10,7 +10,7 @@ import os
 import sys
 
 # Directories that are made once per boot and stay; what is in them does not.
-INFRASTRUCTURE = ("locks", "propagate", "unix-export", "runs", "machines", "spare-incoming")
+INFRASTRUCTURE = ("locks", "propagate", "unix-export", "runs", "machines")
 
 
 def section(title, lines):

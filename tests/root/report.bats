@@ -138,8 +138,8 @@ for each in json.load(sys.stdin)["settings"]:
     assert_success
     local calls
     calls=$(awk '$NF == "total" { print $4 }' "$BATS_TEST_TMPDIR/count")
-    # Where it stands, so that it only goes down; the goal is 300.
-    [[ $calls -gt 0 && $calls -le 340 ]] || fail "$calls system calls"
+    # The goal is 300; some hosts need a few more (a limit that cannot be raised is asked for first).
+    [[ $calls -gt 0 && $calls -le 305 ]] || fail "$calls system calls"
 }
 
 @test "the plain start loads no library" {

@@ -188,6 +188,11 @@ END
     done
 }
 
+@test "a caller that ignores SIGCHLD gets the exit status all the same" {
+    run bash -c 'trap "" CHLD; exec "$@"' _ "$NSPAWN" -q -P -D "$TREE" sh -c 'exit 7'
+    assert_failure 7
+}
+
 @test "a second SIGTERM kills at once, with a hint after the first" {
     in_background -q -P --kill-signal=USR1 -D "$TREE" sh -c 'trap "echo ignored" USR1; echo up; while :; do sleep 0.1; done'
     await_output up

@@ -100,11 +100,11 @@ TEST_F(Lock, AReadOnlyPlaceIsNoObstacle) {
 TEST_F(Lock, CanBeTurnedOff) {
     std::filesystem::create_directories(path("tree/usr"));
     const TreeLock writer = take(Mode::exclusive);
-    const RootSelection selection = select_root(path("tree"), "", false);
+    const auto selection = [&] { return select_root(path("tree"), "", false); };
     EnvironmentSwitches switches;
-    EXPECT_THROW(RootTree::open({}, switches, selection), Error);
+    EXPECT_THROW(RootTree::open({}, switches, selection()), Error);
     switches.lock = false;
-    EXPECT_NO_THROW(RootTree::open({}, switches, selection));
+    EXPECT_NO_THROW(RootTree::open({}, switches, selection()));
 }
 
 TEST_F(Lock, WhatSomebodyPutInItsPlaceIsNotFollowedAndDoesNotBlock) {

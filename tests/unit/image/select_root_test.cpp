@@ -107,13 +107,13 @@ TEST_F(SelectRoot, AnUnknownMachineIsAnError) {
 }
 
 TEST_F(SelectRoot, TheHostsTreeNeedsACopyOrAVolatileMode) {
-    const RootSelection selection = select_root("/", "", false);
+    const auto selection = [] { return select_root("/", "", false); };
     Config config;
-    EXPECT_THROW(RootTree::open(config, {}, selection), Error);
+    EXPECT_THROW(RootTree::open(config, {}, selection()), Error);
     config.read_only = true;
-    EXPECT_THROW(RootTree::open(config, {}, selection), Error);
+    EXPECT_THROW(RootTree::open(config, {}, selection()), Error);
     config.volatile_mode = Volatile::overlay;
-    EXPECT_THROW(RootTree::open(config, {}, selection), Error);
+    EXPECT_THROW(RootTree::open(config, {}, selection()), Error);
 }
 
 } // namespace

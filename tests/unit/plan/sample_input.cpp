@@ -8,7 +8,6 @@ SampleInput::SampleInput() {
     config.machine = "web";
     config.words = {"/bin/echo", "two words"};
     config.console = ConsoleMode::pipe;
-    host.hostname = "host";
     host.os_release_path = "/etc/os-release";
     host.container_host = {{"container_host_id", "debian"}, {"container_host_version_id", "12"}};
     host.term = "xterm";

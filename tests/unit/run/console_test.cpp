@@ -65,6 +65,11 @@ std::string pattern(size_t size) {
 class ConsoleTest : public testing::Test {
 protected:
     void SetUp() override {
+        sigset_t lost_output; // as the supervisor does
+        sigemptyset(&lost_output);
+        sigaddset(&lost_output, SIGPIPE);
+        sigaddset(&lost_output, SIGXFSZ);
+        sigprocmask(SIG_BLOCK, &lost_output, nullptr);
         caller_ = make_pty();
         container_ = make_pty();
         options_.mode = ConsoleMode::interactive;
