@@ -9,6 +9,7 @@
 
 #include <array>
 #include <climits>
+#include <ctime>
 #include <memory>
 #include <string_view>
 
@@ -21,6 +22,10 @@ namespace nspawn {
 namespace {
 
 constexpr char kLockDirectory[] = "/run/systemd/nspawn/locks";
+// The last of several readers holds the file alone while it removes it: two system calls, between which it may have to
+// give its processor away.
+constexpr timespec kMoment = {.tv_sec = 0, .tv_nsec = 500'000};
+constexpr int kMomentsToWait = 80;
 
 Result<void> set_lock(int fd, short type) {
     struct flock lock {};
@@ -47,6 +52,10 @@ Result<UniqueFd> lock_file(const std::string& path, TreeLock::Mode mode) {
         const int fd = file.value().get();
         const Result<void> locked = set_lock(fd, mode == TreeLock::Mode::exclusive ? F_WRLCK : F_RDLCK);
         struct stat status {};
+        if (locked.error() == EAGAIN && attempt < kMomentsToWait) {
+            nanosleep(&kMoment, nullptr);
+            continue;
+        }
         if (!locked.ok()) {
             return locked.system_error();
         }
@@ -153,8 +162,9 @@ void TreeLock::release(File& file, Mode mode) {
     if (!file.fd) {
         return;
     }
-    // Of several readers, the one that can become the writer is the last.
-    if (mode == Mode::exclusive || set_lock(file.fd.get(), F_WRLCK).ok()) {
+    // Of several readers, the one that can become the writer is the last. None of them may still be a reader when it
+    // tries: two that tried at the same time would both leave the file to the other.
+    if (mode == Mode::exclusive || (set_lock(file.fd.get(), F_UNLCK).ok() && set_lock(file.fd.get(), F_WRLCK).ok())) {
         ::unlink(file.path.c_str());
     }
     file.fd.reset();

@@ -21,7 +21,7 @@
 namespace nspawn {
 namespace {
 
-int answer(const CommandLine& line) {
+void answer(const CommandLine& line) {
     switch (line.request->kind) {
     case RequestKind::none:
         break;
@@ -35,7 +35,6 @@ int answer(const CommandLine& line) {
         print_paged(fmt::format("{}\n", fmt::join(values_of(*line.request->option), "\n")), false);
         break;
     }
-    return EXIT_SUCCESS;
 }
 
 Settings find_settings(const Config& command_line, const RootSelection& selection) {
@@ -54,36 +53,48 @@ void warn(const std::vector<std::string>& warnings) {
     }
 }
 
-// Nothing: the configuration was asked for, and has been printed. Where each value came from is not kept any longer.
-std::optional<Config> configure(const CommandLine& line, const Settings& settings, const Caller& caller,
-                                const EnvironmentSwitches& switches, const RootSelection& selection) {
-    Resolved resolved = resolve(line, settings.assignments, caller, switches);
-    warn(switches.warnings);
+struct Start {
+    Config config;
+    EnvironmentSwitches switches;
+    Caller caller;
+    RootSelection selection;
+};
+
+// What is to be started; nothing: it was only asked for, and has been printed. Where each value came from, and all else
+// that was needed to find out, is not kept while the container runs.
+[[gnu::noinline]] std::optional<Start> read_start(const CommandLine& line) {
+    Start start;
+    start.caller = Caller::of_this_process();
+    start.switches = EnvironmentSwitches::read(start.caller);
+    const Config command_line = read_command_line(line, start.caller);
+    start.selection = select_root(command_line.directory, command_line.machine, command_line.ephemeral);
+    const Settings settings = find_settings(command_line, start.selection);
+    Resolved resolved = resolve(line, settings.assignments, start.caller, start.switches);
+    warn(start.switches.warnings);
     warn(settings.warnings);
     warn(resolved.warnings);
-    if (!resolved.config.show_config) {
-        return std::move(resolved.config);
+    if (resolved.config.show_config) {
+        name_tree(resolved, start.selection.path, start.selection.machine + start.selection.machine_suffix);
+        print_paged(resolved.config.json ? config_as_json(resolved).dump() + "\n" : config_as_text(resolved), false);
+        return std::nullopt;
     }
-    name_tree(resolved, selection.path, selection.machine + selection.machine_suffix);
-    print_paged(resolved.config.json ? config_as_json(resolved).dump() + "\n" : config_as_text(resolved), false);
-    return std::nullopt;
+    start.config = std::move(resolved.config);
+    return start;
+}
+
+[[gnu::noinline]] std::optional<Start> read_arguments(int argc, char** argv) {
+    const CommandLine line = parse_command_line(argc, argv);
+    if (line.request) {
+        answer(line);
+        return std::nullopt;
+    }
+    return read_start(line);
 }
 
 int run(int argc, char** argv) {
-    const CommandLine line = parse_command_line(argc, argv);
-    if (line.request) {
-        return answer(line);
-    }
-    const Caller caller = Caller::of_this_process();
-    const EnvironmentSwitches switches = EnvironmentSwitches::read(caller);
-    const Config command_line = read_command_line(line, caller);
-    RootSelection selection = select_root(command_line.directory, command_line.machine, command_line.ephemeral);
-    const std::optional<Config> config =
-        configure(line, find_settings(command_line, selection), caller, switches, selection);
-    if (!config) {
-        return EXIT_SUCCESS;
-    }
-    return run_machine(*config, switches, caller, std::move(selection));
+    std::optional<Start> start = read_arguments(argc, argv);
+    return start ? run_machine(start->config, start->switches, start->caller, std::move(start->selection))
+                 : EXIT_SUCCESS;
 }
 
 } // namespace

@@ -70,6 +70,8 @@ void Console::prepare_terminal() {
 Result<void> Console::attach(UniqueFd master) {
     drain();
     given_up_ = false;
+    to_output_.allocate(); // now, and not while the container runs
+    to_master_.allocate();
     master_ = std::move(master);
     // Edge-triggered: while nobody in the container has the terminal open, "hung up" is reported once and not all the
     // time, and the next open and write are reported again.

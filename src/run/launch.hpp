@@ -48,7 +48,8 @@ struct LaunchInput {
 
 // Everything up to and including the clone, and what the payload needs beside it. The child sets itself up meanwhile,
 // reports what it has mounted, and waits for answer_report().
-Launch launch(const LaunchInput& input);
+// Never inlined: the stack that it needs is given back once the payload runs.
+[[gnu::noinline]] Launch launch(const LaunchInput& input);
 // Reads the child's mounts back and lets it go on, or has it fail. `left_out`: the text of its message.
 void answer_report(Launch& launch, const Plan& plan, std::string_view left_out, Timeline& timeline);
 

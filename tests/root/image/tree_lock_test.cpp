@@ -7,7 +7,10 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include <sys/wait.h>
 
@@ -66,6 +69,28 @@ TEST_F(Lock, TheLastReaderRemovesTheFiles) {
     EXPECT_TRUE(std::filesystem::exists(global_file()));
     EXPECT_TRUE(is_busy(Mode::exclusive));
     second.reset();
+    expect_no_files();
+}
+
+// Each of them is the last one now and then, several think so at once, and others arrive meanwhile.
+TEST_F(Lock, ReadersThatComeAndGoAtOnceNeverMeetABusyTreeAndLeaveNothing) {
+    std::atomic<int> failures = 0;
+    std::vector<std::thread> readers;
+    for (int reader = 0; reader < 8; ++reader) {
+        readers.emplace_back([&] {
+            for (int round = 0; round < 300; ++round) {
+                try {
+                    (void)take(Mode::shared);
+                } catch (const Error&) {
+                    ++failures;
+                }
+            }
+        });
+    }
+    for (std::thread& reader : readers) {
+        reader.join();
+    }
+    EXPECT_EQ(failures, 0);
     expect_no_files();
 }
 
