@@ -128,9 +128,19 @@ END
 }
 
 @test "masks fail closed: a mask that does not take is an error, not a warning" {
-    NSPAWN_FAULT='verify mounts=EPERM' run --separate-stderr inside true
+    NSPAWN_FAULT='read mounts back=EPERM' run --separate-stderr inside true
     [[ $stderr != *"no such stage"* ]] || fail "there is no stage that reads the masks back"
     assert_failure 1
+}
+
+@test "masks fail closed: nothing of the tree runs before they were read back" {
+    printf '#!/bin/sh\n: >/ran\n' >"$TREE/usr/bin/getent"
+    chmod +x "$TREE/usr/bin/getent"
+    NSPAWN_FAULT='read mounts back=EPERM' run inside -u nobody-knows true
+    assert_failure 1
+    assert [ ! -e "$TREE/ran" ]
+    run inside -u nobody-knows true # which shows that it is asked otherwise
+    assert [ -e "$TREE/ran" ]
 }
 
 @test "/proc is a real procfs although the tree has a /proc of its own" {
