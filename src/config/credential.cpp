@@ -48,7 +48,7 @@ UniqueFd connect_to(const UniqueFd& socket_file) {
 // Everything up to the end of the stream, from a non-blocking descriptor.
 std::string read_stream(const UniqueFd& stream) {
     std::string content;
-    std::array<char, 16 * 1024> buffer{};
+    std::array<char, size_t{16} * 1024> buffer{};
     for (;;) {
         pollfd waiting{.fd = stream.get(), .events = POLLIN, .revents = 0};
         const int ready = poll(&waiting, 1, kSilenceMilliseconds);

@@ -67,6 +67,7 @@ private:
 // Strings as execve(2) wants them; the strings must outlive it.
 std::vector<char*> pointers(std::vector<std::string>& strings) {
     std::vector<char*> out;
+    out.reserve(strings.size() + 1);
     for (std::string& each : strings) {
         out.push_back(each.data());
     }
@@ -84,7 +85,7 @@ std::vector<std::string> merged_environment(const PagerChoice& choice) {
         }
     }
     for (const auto& [name, value] : choice.environment) {
-        all.push_back(name + "=" + value);
+        all.emplace_back(name).append("=").append(value);
     }
     return all;
 }

@@ -19,6 +19,7 @@ struct MaskBit {
     MaskGroup group = MaskGroup::none;
     int resource = 0; // MaskGroup::limit has one bit for each
 
+    // NOLINTNEXTLINE(modernize-use-nullptr): takes the 0 that the result is compared with for a pointer
     auto operator<=>(const MaskBit&) const = default;
 };
 using Mask = std::set<MaskBit>;

@@ -27,6 +27,7 @@ namespace {
 constexpr const char* kPayload = "payload";
 constexpr int64_t kPatienceMs = 10'000; // for killed processes to go; a process in uninterruptible sleep may outlast it
 constexpr size_t kEventsLimit = 4096;
+constexpr int kMostAttempts = 64; // at a name that others make and remove meanwhile
 constexpr size_t kPidListLimit = size_t{4} << 20;
 
 enum class Survivors { keep, kill };
@@ -56,6 +57,10 @@ bool is_cgroup(int fd) {
 }
 
 bool lock(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+// Still the group of its name. To be asked behind lock(): the one who held the lock may have removed it, and what has
+// the name by now is somebody else's. From then on only the holder may remove it.
+bool is_alive(int group) { return ::faccessat(group, "cgroup.procs", F_OK, 0) == 0; }
 
 Result<void> remove_directory(int at, const char* name) {
     if (::unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
@@ -235,31 +240,35 @@ bool is_our_name(std::string_view name) {
 // A new directory that we hold the lock of. Somebody may find it before it is locked and clear it away as a stale one;
 // then it is made again.
 Result<UniqueFd> make_locked(const std::string& path) {
-    for (int attempt = 0; attempt < 16; ++attempt) {
+    for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
         const bool made = ::mkdir(path.c_str(), 0755) == 0;
         if (!made && errno != EEXIST) {
             return last_error("mkdir");
         }
+        const auto give_up = [&](SystemError reason) {
+            const Result<void> undone = made ? remove_directory(AT_FDCWD, path.c_str()) : Result<void>();
+            return undone.ok() ? reason : undone.system_error();
+        };
         Result<UniqueFd> top = open_directory(AT_FDCWD, path.c_str());
         if (top.error() == ENOENT) {
             continue;
         }
         if (!top.ok()) {
-            return top;
+            return give_up(top.system_error());
         }
         if (!lock(top.value().get())) {
             return SystemError{EEXIST, "mkdir"};
         }
-        // Somebody may have removed it between those two calls; and only here it shows that it is a cgroup at all.
-        if (made && ::faccessat(top.value().get(), "cgroup.procs", F_OK, 0) == 0) {
+        if (!is_alive(top.value().get())) {
+            if (!is_cgroup(top.value().get())) {
+                return give_up({ENOTSUP, "mkdir"});
+            }
+            continue;
+        }
+        if (made) {
             return top;
         }
-        if (!is_cgroup(top.value().get())) {
-            const SystemError ordinary_directory{ENOTSUP, "mkdir"};
-            const Result<void> undone = made ? remove_directory(AT_FDCWD, path.c_str()) : Result<void>();
-            return undone.ok() ? ordinary_directory : undone.system_error();
-        }
-        const Result<void> removed = made ? Result<void>() : remove_stale(path, top.value().get());
+        const Result<void> removed = remove_stale(path, top.value().get());
         if (!removed.ok()) {
             return removed.system_error();
         }
@@ -354,6 +363,9 @@ Result<void> remove_leftover(const std::string& path, Survivors survivors) {
     }
     if (!lock(top.value().get())) {
         return SystemError{EAGAIN, "flock"};
+    }
+    if (!is_alive(top.value().get())) {
+        return {};
     }
     if (survivors == Survivors::keep && is_populated(top.value().get())) {
         return SystemError{ENOTSUP, "rmdir"};

@@ -19,7 +19,7 @@ namespace nspawn {
 
 namespace {
 
-constexpr size_t kOutputLimit = 64 * 1024;
+constexpr size_t kOutputLimit = size_t{64} * 1024;
 constexpr int kTimeoutMilliseconds = 5'000;
 constexpr const char* kGetentPaths[] = {"/usr/bin/getent", "/bin/getent"};
 

@@ -242,7 +242,7 @@ TEST_F(CgroupTest, OnlyOurGroupsAreLeftovers) {
 // The race that 200 starts from one tree run: each finds groups of the same name that are not locked yet.
 TEST_F(CgroupTest, ManyOfOneNameAtOnce) {
     constexpr int kProcesses = 12;
-    constexpr int kRounds = 50;
+    constexpr int kRounds = 200;
     std::array<pid_t, kProcesses> pids{};
     for (pid_t& pid : pids) {
         pid = ::fork();
