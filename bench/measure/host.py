@@ -1,4 +1,5 @@
 """What the benchmark needs of the host: a work directory with a tree of its own, and a mount namespace to clutter."""
+import contextlib
 import ctypes
 import json
 import os
@@ -45,16 +46,16 @@ def file_system_of(path: str | os.PathLike[str]) -> str:
 
 
 def remove_group_of_original() -> None:
-    """systemd-nspawn --keep-unit leaves an empty control group in ours. One in use does not let itself be removed."""
-    for line in open("/proc/self/cgroup"):
-        number, _, path = line.rstrip("\n").split(":", 2)
-        if number == "0":
-            top = "/sys/fs/cgroup/unified" if os.path.exists("/sys/fs/cgroup/unified") else "/sys/fs/cgroup"
-            for group in ("payload", "supervisor"):
-                try:
-                    os.rmdir(f"{top}{path.rstrip('/')}/{group}")
-                except OSError:
-                    pass # none there, or somebody's
+    """systemd-nspawn --keep-unit leaves its control group behind, empty, in ours; a booted system others below it. A
+    group in use does not let itself be removed."""
+    tops = {"": ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"), "name=systemd": ("/sys/fs/cgroup/systemd",)}
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        own_groups = [line.rstrip("\n").split(":", 2)[1:] for line in file]
+    for controllers, own in own_groups:
+        for top in tops.get(controllers, ()):
+            for group, _, _ in os.walk(os.path.join(top + own, "payload"), topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(group)
 
 
 class Workshop:

@@ -49,10 +49,13 @@ Result<UniqueFd> duplicate(int fd) {
     return UniqueFd(copy);
 }
 
-Result<std::string> read_all(int fd, size_t limit) {
+namespace {
+
+// To the end, or until there are `enough` bytes: then the end needs no read(2) of its own.
+Result<std::string> read_until(int fd, size_t limit, size_t enough) {
     std::string content;
     std::array<char, 4096> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
-    for (;;) {
+    while (content.size() < enough) {
         const ssize_t got = ::read(fd, buffer.data(), buffer.size());
         if (got < 0) {
             if (errno == EINTR) {
@@ -61,38 +64,13 @@ Result<std::string> read_all(int fd, size_t limit) {
             return last_error("read");
         }
         if (got == 0) {
-            return content;
+            break;
         }
         if (content.size() + static_cast<size_t>(got) > limit) {
             return SystemError{EFBIG, "read"};
         }
         content.append(buffer.data(), static_cast<size_t>(got));
     }
-}
-
-namespace {
-
-// A file of `size` bytes. What is appended meanwhile is not part of it; one that became shorter is what is left.
-Result<std::string> read_sized(int fd, size_t size, size_t limit) {
-    if (size > limit) {
-        return SystemError{EFBIG, "read"};
-    }
-    std::string content(size, '\0');
-    size_t filled = 0;
-    while (filled < size) {
-        const ssize_t got = ::read(fd, content.data() + filled, size - filled);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return last_error("read");
-        }
-        if (got == 0) {
-            break;
-        }
-        filled += static_cast<size_t>(got);
-    }
-    content.resize(filled);
     return content;
 }
 
@@ -107,12 +85,14 @@ Result<std::string> read_regular(Result<UniqueFd> file, size_t limit) {
     if (!S_ISREG(status.st_mode)) {
         return SystemError{ENOTSUP, "open"};
     }
-    // Kernel files have no size; any other is read in one piece.
-    return status.st_size > 0 ? read_sized(file.value().get(), static_cast<size_t>(status.st_size), limit)
-                              : read_all(file.value().get(), limit);
+    // Kernel files have no size.
+    const size_t enough = status.st_size > 0 ? static_cast<size_t>(status.st_size) : SIZE_MAX;
+    return read_until(file.value().get(), limit, enough);
 }
 
 } // namespace
+
+Result<std::string> read_all(int fd, size_t limit) { return read_until(fd, limit, SIZE_MAX); }
 
 Result<std::string> read_file(int directory, const char* path, size_t limit) {
     return read_regular(open_at(directory, path, O_RDONLY | O_NONBLOCK | O_NOCTTY), limit);
