@@ -31,6 +31,12 @@ void settings(Draft& draft, const Value& value);
 void no_pager(Draft& draft, const Value& value);
 void directory(Draft& draft, const Value& value);
 void volatile_mode(Draft& draft, const Value& value);
+template <bool read_only>
+void bind(Draft& draft, const Value& value);
+void tmpfs(Draft& draft, const Value& value);
+template <bool read_only>
+void overlay(Draft& draft, const Value& value);
+void inaccessible(Draft& draft, const Value& value);
 void machine(Draft& draft, const Value& value);
 void hostname(Draft& draft, const Value& value);
 void uuid(Draft& draft, const Value& value);

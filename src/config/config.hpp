@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/id128.hpp"
+#include "config/custom_mount.hpp"
 #include "linux/capability.hpp"
 
 #include <array>
@@ -51,6 +52,9 @@ struct Config {
     bool read_only = false;
     Volatile volatile_mode = Volatile::no;
     SettingsMode settings = SettingsMode::yes;
+
+    // What else is mounted in it, as given.
+    std::vector<CustomMount> custom_mounts;
 
     // What runs in it.
     StartMode start_mode = StartMode::pid1;

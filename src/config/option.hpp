@@ -59,9 +59,21 @@ enum class MaskGroup {
     personality,
     hostname,
     machine_id,
+    custom_mounts,
 };
 
-enum class HelpSection { general, image, execution, identity, security, resources, credentials, terminal, inspection };
+enum class HelpSection {
+    general,
+    image,
+    mounts,
+    execution,
+    identity,
+    security,
+    resources,
+    credentials,
+    terminal,
+    inspection,
+};
 
 enum class Completion {
     none,

@@ -122,6 +122,16 @@ Lines limits(const Config& config) {
     return lines;
 }
 
+Lines custom_mounts(const Config& config, CustomMountKind kind, bool read_only) {
+    Lines lines;
+    for (const CustomMount& mount : config.custom_mounts) {
+        if (mount.kind == kind && mount.read_only == read_only) {
+            lines.push_back(format_custom_mount(mount));
+        }
+    }
+    return lines;
+}
+
 Lines credentials(const Config& config) {
     Lines lines;
     for (const Credential& credential : config.credentials) {

@@ -25,6 +25,12 @@ Lines string(const Config& config) {
     return text(config.*member);
 }
 Lines capability_names(CapabilityMask mask);
+Lines custom_mounts(const Config& config, CustomMountKind kind, bool read_only);
+
+template <CustomMountKind kind, bool read_only>
+Lines custom_mounts(const Config& config) {
+    return custom_mounts(config, kind, read_only);
+}
 
 template <CapabilityMask Config::*member>
 Lines capabilities(const Config& config) {
