@@ -156,7 +156,10 @@ CustomMount parse_bind(std::string_view text, bool read_only, const std::string&
         mount.destination = destination_below_root(source.path);
         return mount;
     }
-    mount.destination = destination_below_root(parts[1]);
+    mount.destination = absolute_in_container(parts[1], "the destination");
+    if (mount.destination == "/" && source.path.empty()) {
+        throw Error("an empty directory cannot be the whole tree");
+    }
     if (parts.size() == 3) {
         for (const std::string_view option : split(parts[2], ',')) {
             read_bind_option(mount, option);

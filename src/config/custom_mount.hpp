@@ -1,7 +1,8 @@
 // custom_mount.hpp — what --bind=, --tmpfs=, --overlay= and --inaccessible= ask for, and the grammar they are asked in.
 //
-// Pure: paths are text here, nothing is looked up. What is wrong is thrown as an Error with the reason alone; the caller
-// knows whose value it was. Source of the grammar: systemd-nspawn(1) "Mount Options", systemd.nspawn(5) "[Files]".
+// Pure: paths are text here, nothing is looked up. What is wrong is thrown as an Error with the reason alone; the
+// caller knows whose value it was. Source of the grammar: systemd-nspawn(1) "Mount Options", systemd.nspawn(5)
+// "[Files]".
 #pragma once
 
 #include <string>
@@ -28,7 +29,7 @@ struct MountSource {
 
 struct CustomMount {
     CustomMountKind kind = CustomMountKind::bind;
-    std::string destination; // absolute and simplified, in the container
+    std::string destination; // absolute and simplified, in the container; only of a bind it may be "/": the whole tree
     // bind: one. overlay: the layers, lowest first; the last one takes the changes unless read_only.
     std::vector<MountSource> sources;
     bool read_only = false;

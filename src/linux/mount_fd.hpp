@@ -20,6 +20,7 @@ namespace nspawn {
 struct MountOption {
     std::string name;
     std::string value; // empty: a flag
+    int fd = -1;       // not -1: an open file is the value, for MountFd::create() alone (FSCONFIG_SET_FD)
 };
 
 enum class Recursive { no, yes };
@@ -40,8 +41,10 @@ public:
     MountFd() = default;
     explicit MountFd(UniqueFd fd) : fd_(std::move(fd)) {}
 
-    // A new instance of file system `type`; `attributes` are MOUNT_ATTR_* of mount_setattr(2).
-    static Result<MountFd> create(const char* type, std::span<const MountOption> options, uint64_t attributes);
+    // A new instance of file system `type`; `attributes` are MOUNT_ATTR_* of mount_setattr(2). What the kernel says of
+    // a failure beside the errno goes to `complaint`.
+    static Result<MountFd> create(const char* type, std::span<const MountOption> options, uint64_t attributes,
+                                  std::string* complaint = nullptr);
     // A detached copy of the mount that shows `path`, with its submounts if recursive. An empty path means `at` itself.
     static Result<MountFd> clone_of(int at, const char* path, Recursive recursive, FinalLink link = FinalLink::kept);
 

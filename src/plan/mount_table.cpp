@@ -1,6 +1,7 @@
 #include "plan/mount_table.hpp"
 
 #include "base/text.hpp"
+#include "plan/tmpfs_options.hpp"
 
 #include <linux/mount.h>
 #include <sys/stat.h>
@@ -46,6 +47,7 @@ public:
         host_directory();
         masks();
         control_groups();
+        custom_mounts();
         incoming();
     }
 
@@ -157,7 +159,7 @@ private:
     void host_directory() {
         auto& add = begin(kStageHostDirectory);
         add.push_back(MakeDirectory{"/run/host", 0755});
-        add.push_back(MakeDirectory{"/run/host/inaccessible", 0755});
+        add.push_back(MakeDirectory{kInaccessiblePath, 0755});
         add.push_back(MakeNode{kMaskNode, S_IFREG});
         add.push_back(MakeDirectory{"/run/host/inaccessible/dir", 0});
         add.push_back(MakeNode{"/run/host/inaccessible/fifo", S_IFIFO});
@@ -195,6 +197,42 @@ private:
                                         .attributes = kUnixExportAttributes,
                                         .cleared = kReadOnly});
         }
+    }
+
+    void custom_mounts() {
+        if (input_.config.custom_mounts.empty()) {
+            return;
+        }
+        auto& add = begin(kStageCustomMounts);
+        std::vector<CustomMount> mounts = input_.config.custom_mounts;
+        sort_custom_mounts(mounts);
+        for (CustomMount& mount : mounts) {
+            if (mount.destination != "/") { // that one is the tree itself
+                add.push_back(custom_mount(std::move(mount)));
+            }
+        }
+    }
+
+    [[nodiscard]] MountCustom custom_mount(CustomMount&& mount) const {
+        MountCustom operation;
+        switch (mount.kind) {
+        case CustomMountKind::bind:
+        case CustomMountKind::overlay:
+            operation.attributes = mount.read_only ? kReadOnly : 0;
+            break;
+        case CustomMountKind::tmpfs: {
+            TmpfsOptions options = split_tmpfs_options(mount.options);
+            operation.options = std::move(options.options);
+            operation.attributes = options.attributes;
+            add_context(operation.options);
+            break;
+        }
+        case CustomMountKind::inaccessible:
+            operation.attributes = kSealed;
+            break;
+        }
+        operation.what = std::move(mount);
+        return operation;
     }
 
     // The supervisor makes its source while the child is at work on the rest.

@@ -18,6 +18,7 @@ inline constexpr const char* kUnixExportPath = "/run/host/unix-export";
 inline constexpr uint64_t kUnixExportAttributes =
     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
 inline constexpr uint64_t kDevptsAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+inline constexpr const char* kInaccessiblePath = "/run/host/inaccessible";
 inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
 
 // Names of the groups, in order; also stage names.
@@ -27,6 +28,7 @@ inline constexpr const char* kStageHostDirectory = "make /run/host";
 inline constexpr const char* kStageSealHostDirectory = "seal /run/host";
 inline constexpr const char* kStageMasks = "mask kernel interfaces";
 inline constexpr const char* kStageControlGroups = "mount control groups";
+inline constexpr const char* kStageCustomMounts = "apply custom mounts";
 inline constexpr const char* kStageIncoming = "attach the incoming directory";
 
 struct MountTableInput {

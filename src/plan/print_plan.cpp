@@ -78,6 +78,37 @@ Described describe(const MakeNode& what) {
     return {"node", what.path, "", std::move(options), {}};
 }
 
+std::string source_text(const MountSource& source) {
+    return source.path.empty() ? "(a fresh directory)" : (source.in_tree ? "+" : "") + source.path;
+}
+
+Described describe(const MountCustom& what) {
+    Described described{"bind", what.what.destination, "", option_texts(what.options),
+                        attribute_names(what.attributes)};
+    switch (what.what.kind) {
+    case CustomMountKind::bind:
+        described.source = source_text(what.what.sources.front());
+        if (!what.what.recursive) {
+            described.options.emplace_back("norbind");
+        }
+        break;
+    case CustomMountKind::tmpfs:
+        described.action = "mount";
+        described.source = "tmpfs";
+        break;
+    case CustomMountKind::overlay:
+        described.action = "overlay";
+        for (const MountSource& layer : what.what.sources) {
+            described.source += (described.source.empty() ? "" : ":") + source_text(layer);
+        }
+        break;
+    case CustomMountKind::inaccessible:
+        described.action = "hide";
+        break;
+    }
+    return described;
+}
+
 Described describe_operation(const Operation& operation) {
     return std::visit([](const auto& what) { return describe(what); }, operation);
 }

@@ -34,6 +34,7 @@ constexpr Stage kChildStages[] = {
     {kStageMasks, mask_kernel_interfaces},
     {"replace boot id and kernel log", replace_kernel_files},
     {kStageControlGroups, mount_control_groups},
+    {kStageCustomMounts, apply_custom_mounts},
     {"share mounts", share_mounts},
     {kStageIncoming, attach_incoming},
     {"report mounts", report_mounts},

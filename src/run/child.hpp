@@ -7,6 +7,7 @@
 
 #include "linux/mount_fd.hpp"
 #include "plan/plan.hpp"
+#include "run/custom_mounts.hpp"
 #include "run/handshake.hpp"
 #include "run/timeline.hpp"
 
@@ -28,6 +29,7 @@ struct ChildInput {
     const MountFd& root;         // becomes "/"
     const MountFd& volatile_usr; // the tree's /usr for --volatile=yes, else invalid
     const std::vector<HostMount>& host_mounts;
+    const std::vector<CustomMountFd>& custom_mounts;
     const MountFd& devpts;
     int pty_peer = -1; // the payload's terminal; -1: standard streams are passed on
     unsigned pty_number = 0;

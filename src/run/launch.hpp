@@ -12,6 +12,7 @@
 #include "linux/process.hpp"
 #include "linux/pty.hpp"
 #include "plan/plan.hpp"
+#include "run/custom_mounts.hpp"
 #include "run/handshake.hpp"
 #include "run/incoming_directory.hpp"
 #include "run/probe_host.hpp"
@@ -43,6 +44,7 @@ struct LaunchInput {
     const Plan& plan;
     const HostProbe& host;
     RootTree& tree;
+    CustomMounts& custom_mounts;
     Timeline& timeline;
 };
 

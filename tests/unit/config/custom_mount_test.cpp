@@ -69,10 +69,15 @@ TEST(CustomMount, ASourceInTheTreeOrNoneAtAll) {
     EXPECT_EQ(bind_problem("+/../etc:/mnt"), "the source in the tree '/../etc' has a \"..\" in it");
 }
 
-TEST(CustomMount, ADestinationIsAbsoluteAndBelowTheRoot) {
+TEST(CustomMount, OnlyABindCanTakeThePlaceOfTheTree) {
+    EXPECT_EQ(parse_bind("/srv:/./", true, "/").destination, "/");
+    EXPECT_EQ(bind_problem(":/"), "an empty directory cannot be the whole tree");
+    EXPECT_EQ(bind_problem("/"), "the destination / is the tree itself");
+    EXPECT_EQ(problem([] { (void)parse_inaccessible("/"); }), "the destination / is the tree itself");
+}
+
+TEST(CustomMount, ADestinationIsAbsolute) {
     EXPECT_EQ(bind_problem("/srv:data"), "the destination 'data' is no absolute path");
-    EXPECT_EQ(bind_problem("/srv:/"), "the destination / is the tree itself");
-    EXPECT_EQ(bind_problem("/srv:/./"), "the destination / is the tree itself");
     EXPECT_EQ(bind_problem("/srv:/a/../.."), "the destination '/a/../..' has a \"..\" in it");
     EXPECT_EQ(bind_problem("/srv:/" + std::string(5000, 'a')), "a path has at most 4095 bytes");
     EXPECT_EQ(bind_problem("/srv:"), "the destination '' is no absolute path");

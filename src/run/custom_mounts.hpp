@@ -1,0 +1,54 @@
+// custom_mounts.hpp — the host's side of --bind= and --overlay=: what the container's child cannot open by itself.
+//
+// Owns, for the whole run, the fresh directories that stand for empty sources and the work directories of overlays;
+// makes, for each start, one detached mount of each bind and overlay. Opens every source once and goes on with the
+// descriptor. Paths of the host are the user's own and followed like any; paths in the tree ("+") never lead out of it.
+// Sources: systemd-nspawn(1) "Mount Options", kernel documentation filesystems/overlayfs.
+#pragma once
+
+#include "image/scratch_directory.hpp"
+#include "linux/mount_fd.hpp"
+#include "plan/plan.hpp"
+
+#include <map>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace nspawn {
+
+struct CustomMountFd {
+    const MountCustom* operation = nullptr;
+    MountFd mount;
+    mode_t type = 0;  // S_IFMT bits of what it shows
+    dev_t device = 0; // when that is a device node
+};
+
+class CustomMounts {
+public:
+    // Where "+" paths start.
+    struct Tree {
+        int root = -1;     // the container's "/" as far as it is there, or the tree that /usr of it comes from
+        int attached = -1; // the same directory where the host has it, for kernels that copy nothing detached; or -1
+        std::string path;  // for messages and records
+    };
+
+    // One for each bind and overlay of the plan, in its order.
+    std::vector<CustomMountFd> open(const Plan& plan, const Tree& tree);
+    // Removes the fresh directories, as the destructor.
+    void release() { scratch_.clear(); }
+
+private:
+    CustomMountFd open_bind(const MountCustom& operation, const Tree& tree);
+    CustomMountFd open_overlay(const MountCustom& operation, const Tree& tree);
+    ScratchDirectory& scratch_for(const MountCustom& operation, UniqueFd parent, const std::string& parent_path);
+    ScratchDirectory& scratch_in_var_tmp(const MountCustom& operation);
+    UniqueFd open_layer(const MountSource& layer, const MountCustom& operation, const Tree& tree);
+    UniqueFd open_upper(const MountCustom& operation, const Tree& tree);
+    UniqueFd make_work(const MountCustom& operation);
+
+    std::map<const MountCustom*, ScratchDirectory> scratch_; // kept over a restart
+    unsigned generation_ = 0;
+};
+
+} // namespace nspawn
