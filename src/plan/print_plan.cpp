@@ -190,6 +190,15 @@ std::vector<std::string> environment_lines(const Plan& plan) {
     return payload_environment(plan, plan.payload.user.record.value_or(root_user()));
 }
 
+std::string users_text(const Plan& plan) {
+    if (plan.id_map.empty()) {
+        return "those of the host";
+    }
+    const std::string users = describe_id_ranges(plan.id_map.users);
+    const std::string groups = describe_id_ranges(plan.id_map.groups);
+    return users == groups ? users : fmt::format("{}, groups {}", users, groups);
+}
+
 std::string join_words(const std::vector<std::string>& words, const char* separator = " ") {
     return fmt::format("{}", fmt::join(words, separator));
 }
@@ -248,6 +257,7 @@ std::string plan_as_text(const Plan& plan, const std::vector<const char*>& super
     add_line(out, "host name", plan.hostname);
     add_line(out, "machine id", plan.uuid.plain());
     add_line(out, "namespaces", join_words(namespace_names(plan.namespaces)));
+    add_line(out, "users", fmt::format("{}{}", users_text(plan), plan.map_tree ? ", tree id-mapped" : ""));
     add_line(out, "console", console_text(plan.console));
     add_operations(out, plan);
 
@@ -318,6 +328,23 @@ Json groups_as_json(const Plan& plan) {
     return groups;
 }
 
+Json id_ranges_as_json(const IdRanges& ranges) {
+    Json list = Json::array();
+    for (const IdRange& range : ranges) {
+        list.add(Json::object({{"inside", range.inside}, {"outside", range.outside}, {"count", range.count}}));
+    }
+    return list;
+}
+
+Json id_map_as_json(const Plan& plan) {
+    if (plan.id_map.empty()) {
+        return {};
+    }
+    return Json::object({{"users", id_ranges_as_json(plan.id_map.users)},
+                         {"groups", id_ranges_as_json(plan.id_map.groups)},
+                         {"tree_mapped", plan.map_tree}});
+}
+
 Json limits_as_json(const Plan& plan) {
     Json limits = Json::object();
     for (size_t resource = 0; resource < plan.limits.size(); ++resource) {
@@ -366,6 +393,7 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
         {"hostname", plan.hostname},
         {"machine_id", plan.uuid.plain()},
         {"namespaces", namespace_names(plan.namespaces)},
+        {"id_map", id_map_as_json(plan)},
         {"console", console_text(plan.console)},
         {"groups", groups_as_json(plan)},
         {"capabilities", capabilities},
