@@ -5,6 +5,9 @@
 // "[Files]".
 #pragma once
 
+#include "linux/id_map.hpp"
+
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,10 +19,12 @@ enum class CustomMountKind { bind, tmpfs, overlay, inaccessible };
 
 // Which owner the files of a bind have in a container with private users.
 enum class BindMapping {
-    none,  // that of the host: as an unknown one
-    same,  // "idmap": the same number in the container as on disk
-    root,  // "rootidmap": the owner of the source is the container's root
-    owner, // "owneridmap": the owner of the source is the owner of the destination
+    none,   // that of the host: as an unknown one
+    same,   // "idmap": the same number in the container as on disk
+    root,   // "rootidmap": the owner of the source is the container's root
+    owner,  // "owneridmap": the owner of the source is the owner of the destination
+    user,   // "owner=": the owner of the source is this user of the container
+    ranges, // "map=": these
 };
 
 struct MountSource {
@@ -35,6 +40,9 @@ struct CustomMount {
     bool read_only = false;
     bool recursive = true; // bind: with the mounts below the source
     BindMapping mapping = BindMapping::none;
+    uint32_t user = 0; // BindMapping::user: ids in the container
+    uint32_t group = 0;
+    IdRanges ranges;     // BindMapping::ranges: `inside` the container, `outside` on disk
     std::string options; // tmpfs: comma-separated mount options
 };
 

@@ -141,6 +141,14 @@ Result<void> MountFd::set_attributes(uint64_t set, uint64_t clear, Propagation p
     return set_attributes_at(get(), "", AT_EMPTY_PATH, set, clear, propagation, recursive);
 }
 
+Result<void> MountFd::set_id_map(int user_namespace, Recursive recursive) const {
+    mount_attr attributes{};
+    attributes.attr_set = MOUNT_ATTR_IDMAP;
+    attributes.userns_fd = static_cast<uint64_t>(user_namespace);
+    const unsigned flags = AT_EMPTY_PATH | (recursive == Recursive::yes ? AT_RECURSIVE : 0);
+    return check(syscall(SYS_mount_setattr, get(), "", flags, &attributes, sizeof attributes), "mount_setattr");
+}
+
 Result<void> MountFd::attach(int at, const char* target) const {
     return check(syscall(SYS_move_mount, get(), "", at, target, MOVE_MOUNT_F_EMPTY_PATH), "move_mount");
 }

@@ -56,6 +56,9 @@ public:
     // Sets and clears MOUNT_ATTR_*, and the propagation, of the mount or of the whole tree.
     [[nodiscard]] Result<void> set_attributes(uint64_t set, uint64_t clear, Propagation propagation,
                                               Recursive recursive) const;
+    // From now on files show up as belonging to whom the maps of an (open) user namespace make of their owners. EINVAL:
+    // a file system of the tree has no id-mapped mounts. EPERM: it is id-mapped already, or not ours.
+    [[nodiscard]] Result<void> set_id_map(int user_namespace, Recursive recursive) const;
     // Moves the mount to `target` below `at`; the last component is not followed. The descriptor stays open and now
     // stands for the attached mount.
     [[nodiscard]] Result<void> attach(int at, const char* target) const;

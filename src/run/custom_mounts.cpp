@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/stat.h>
@@ -29,16 +31,35 @@ std::string option_name(const CustomMount& mount) {
     throw Error(fmt::format("{}: {}: {}", option_name(mount), where, error_text(error.code))).with_code(error.code);
 }
 
-UniqueFd make_or_open_directory(int parent, const char* name, const CustomMount& mount) {
+// Nothing to do where it is there from an earlier start.
+void make_directory(int parent, const char* name, const CustomMount& mount) {
     if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST) {
-        throw_system_error(errno, "mkdirat", option_name(mount));
+        throw_system_error(errno, "mkdirat", fmt::format("{}: {}", option_name(mount), name));
     }
-    return open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).or_throw(option_name(mount));
+}
+
+[[noreturn]] void throw_overlay(const CustomMount& mount, int code, const std::string& complaint) {
+    const bool layers_do_not_fit = code == EINVAL || code == ELOOP;
+    throw Error(
+        fmt::format("{}: {}{}{}", option_name(mount), error_text(code), complaint.empty() ? "" : ": ", complaint),
+        layers_do_not_fit
+            ? "The upper directory must not be a layer twice, nor a mount point, nor on a file system that "
+              "cannot hold an overlay's changes."
+            : "")
+        .with_code(code);
 }
 
 Result<UniqueFd> open_source(const MountSource& source, const CustomMounts::Tree& tree, int flags) {
     return source.in_tree ? open_in_root(tree.root, source.path.c_str(), flags)
                           : open_at(AT_FDCWD, source.path.c_str(), flags);
+}
+
+IdMap map_of_bind(const CustomMount& mount, const IdMap& container, const Owner& source, const Owner& destination) {
+    try {
+        return bind_id_map(mount, container, source, destination);
+    } catch (Error& error) {
+        throw error.with_context(option_name(mount));
+    }
 }
 
 Recursive recursion(const CustomMount& mount) { return mount.recursive ? Recursive::yes : Recursive::no; }
@@ -63,9 +84,9 @@ Result<MountFd> copy_from_tree(const MountCustom& operation, int source, const C
 
 } // namespace
 
-std::vector<CustomMountFd> CustomMounts::open(const Plan& plan, const Tree& tree) {
+std::vector<CustomMountFd> CustomMounts::open(const Tree& tree) {
     std::vector<CustomMountFd> mounts;
-    for (const OperationGroup& group : plan.groups) {
+    for (const OperationGroup& group : plan_.groups) {
         for (const Operation& operation : group.operations) {
             const auto* const custom = std::get_if<MountCustom>(&operation);
             if (custom == nullptr) {
@@ -105,7 +126,9 @@ CustomMountFd CustomMounts::open_bind(const MountCustom& operation, const Tree& 
     result.operation = &operation;
     UniqueFd opened;
     if (source.path.empty()) {
-        opened = make_or_open_directory(scratch_in_var_tmp(operation).fd(), kFreshSource, mount);
+        const int scratch = scratch_in_var_tmp(operation).fd();
+        make_directory(scratch, kFreshSource, mount);
+        opened = open_at(scratch, kFreshSource, O_PATH | O_DIRECTORY | O_NOFOLLOW).or_throw(option_name(mount));
     } else {
         Result<UniqueFd> found = open_source(source, tree, O_PATH);
         if (!found.ok()) {
@@ -124,60 +147,138 @@ CustomMountFd CustomMounts::open_bind(const MountCustom& operation, const Tree& 
         throw_source(mount, source, copy.system_error());
     }
     result.mount = std::move(copy).value();
+    map_owners(result, tree, {status.st_uid, status.st_gid});
     return result;
 }
 
-UniqueFd CustomMounts::open_layer(const MountSource& layer, const MountCustom& operation, const Tree& tree) {
+// In the container's ids: the tree's owners are that themselves if it is going to be id-mapped, else the host's.
+Owner CustomMounts::owner_of_destination(const CustomMount& mount, const Tree& tree) const {
+    struct stat status {};
+    const Result<UniqueFd> there = open_in_root(tree.root, mount.destination.c_str(), O_PATH);
+    if (!there.ok() || fstat(there.value().get(), &status) < 0) {
+        return {}; // it will be made, and be root's
+    }
+    const Owner on_disk{status.st_uid, status.st_gid};
+    if (plan_.id_map.empty() || plan_.map_tree) {
+        return on_disk;
+    }
+    return {id_inside(plan_.id_map.users, on_disk.user).value_or(0),
+            id_inside(plan_.id_map.groups, on_disk.group).value_or(0)};
+}
+
+void CustomMounts::map_owners(CustomMountFd& mount, const Tree& tree, const Owner& source) {
+    const CustomMount& what = mount.operation->what;
+    if (what.sources.front().path.empty()) {
+        // Nobody else's: the container's root has it, whatever is said about maps.
+        const uid_t user = id_outside(plan_.id_map.users, 0).value_or(0);
+        const gid_t group = id_outside(plan_.id_map.groups, 0).value_or(0);
+        const UniqueFd directory = open_at(mount.mount.get(), ".", O_RDONLY | O_DIRECTORY).or_throw(option_name(what));
+        check(fchown(directory.get(), user, group), "fchown").or_throw(option_name(what));
+        return;
+    }
+    const Owner destination = what.mapping == BindMapping::owner ? owner_of_destination(what, tree) : Owner{};
+    const IdMap map = map_of_bind(what, plan_.id_map, source, destination);
+    if (!map.empty()) {
+        set_id_map(mount.mount, map, recursion(what), option_name(what));
+    }
+}
+
+void CustomMounts::set_id_map(const MountFd& mount, const IdMap& map, Recursive recursive, const std::string& doing) {
+    auto known =
+        std::find_if(namespaces_.begin(), namespaces_.end(), [&](const auto& made) { return made.first == map; });
+    if (known == namespaces_.end()) {
+        namespaces_.emplace_back(map, make_user_namespace(map).or_throw(doing + ": a user namespace"));
+        known = std::prev(namespaces_.end());
+    }
+    const Result<void> mapped = mount.set_id_map(known->second.get(), recursive);
+    if (mapped.error() == EINVAL || mapped.error() == EPERM) {
+        throw Error(fmt::format("{}: its owners cannot be mapped: {}", doing, error_text(mapped.error())),
+                    "The file system, or one mounted below it, has no id-mapped mounts; the option norbind leaves out "
+                    "what is mounted below.")
+            .with_code(mapped.error());
+    }
+    mapped.or_throw(doing);
+}
+
+CustomMounts::Layer CustomMounts::open_layer(const MountSource& layer, const MountCustom& operation, const Tree& tree) {
     Result<UniqueFd> directory = open_source(layer, tree, O_PATH | O_DIRECTORY);
     if (!directory.ok()) {
         throw_source(operation.what, layer, directory.system_error());
     }
-    return std::move(directory).value();
+    return map_layer(std::move(directory).value(), layer.in_tree, operation.what);
 }
 
-// The layer that takes the changes, made where it is missing, and beside it the scratch directory that the kernel needs
-// to prepare changes in: it has to be on the same file system.
-UniqueFd CustomMounts::open_upper(const MountCustom& operation, const Tree& tree) {
+// An overlay cannot be id-mapped, its layers can. Those of the tree are mapped by themselves, or belong to the
+// container's ids already.
+CustomMounts::Layer CustomMounts::map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount) {
+    Layer layer;
+    const bool map = !plan_.id_map.empty() && (!in_tree || plan_.map_tree);
+    if (!map) {
+        layer.directory = std::move(directory);
+        return layer;
+    }
+    layer.mapped = MountFd::clone_of(directory.get(), "", Recursive::no).or_throw(option_name(mount));
+    set_id_map(layer.mapped, plan_.id_map, Recursive::no, option_name(mount));
+    layer.directory = open_at(layer.mapped.get(), ".", O_PATH | O_DIRECTORY).or_throw(option_name(mount));
+    return layer;
+}
+
+// The directory that holds the upper layer and a scratch directory of ours beside it, since the kernel prepares changes
+// on the same mount. Makes the upper layer where it is missing.
+CustomMounts::UpperPlace CustomMounts::find_upper(const MountCustom& operation, const Tree& tree) {
     const CustomMount& mount = operation.what;
     const MountSource& source = mount.sources.back();
+    const std::string work = fmt::format("work{}", generation_);
     if (source.path.empty()) {
-        return make_or_open_directory(scratch_in_var_tmp(operation).fd(), kFreshUpper, mount);
+        ScratchDirectory& scratch = scratch_in_var_tmp(operation);
+        make_directory(scratch.fd(), kFreshUpper, mount);
+        make_directory(scratch.fd(), work.c_str(), mount);
+        return {duplicate(scratch.fd()).or_throw(option_name(mount)), kFreshUpper, work};
     }
-    const std::string parent_path = parent_of(source.path);
-    Result<UniqueFd> parent = open_source({parent_path, source.in_tree}, tree, O_RDONLY | O_DIRECTORY);
-    if (!parent.ok()) {
-        throw_source(mount, {parent_path, source.in_tree}, parent.system_error());
+    std::string path = source.path;
+    Result<UniqueFd> upper = open_source(source, tree, O_PATH | O_DIRECTORY);
+    if (upper.ok() && !source.in_tree) {
+        path = path_of_descriptor(upper.value().get()).or_throw(option_name(mount)); // it may be a link
+    } else if (!upper.ok() && upper.error() != ENOENT) {
+        throw_source(mount, source, upper.system_error());
     }
-    if (open_source(source, tree, O_PATH).error() == ENOENT) {
-        const std::string name(base_name(source.path));
-        if (mkdirat(parent.value().get(), name.c_str(), 0755) < 0 && errno != EEXIST) {
-            throw_source(mount, source, last_error("mkdirat"));
-        }
+    const MountSource parent{parent_of(path), source.in_tree};
+    Result<UniqueFd> directory = open_source(parent, tree, O_RDONLY | O_DIRECTORY);
+    if (!directory.ok()) {
+        throw_source(mount, parent, directory.system_error());
     }
-    scratch_for(operation, std::move(parent).value(), source.in_tree ? join(tree.path, parent_path) : parent_path);
-    return open_layer(source, operation, tree);
-}
-
-UniqueFd CustomMounts::make_work(const MountCustom& operation) {
-    const int scratch = scratch_.at(&operation).fd();
-    return make_or_open_directory(scratch, fmt::format("work{}", generation_).c_str(), operation.what);
+    std::string name(base_name(path));
+    if (!upper.ok()) {
+        make_directory(directory.value().get(), name.c_str(), mount);
+    }
+    ScratchDirectory& scratch = scratch_for(operation, duplicate(directory.value().get()).or_throw(option_name(mount)),
+                                            source.in_tree ? join(tree.path, parent.path) : parent.path);
+    make_directory(scratch.fd(), work.c_str(), mount);
+    return {std::move(directory).value(), std::move(name), join(scratch.name(), work)};
 }
 
 CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, const Tree& tree) {
     const CustomMount& mount = operation.what;
-    std::vector<UniqueFd> held;
+    std::vector<Layer> held;
     std::vector<int> lower; // the topmost first, as the kernel wants it; the user names the lowest first
     const size_t lowers = mount.sources.size() - (mount.read_only ? 0 : 1);
     for (size_t i = lowers; i-- > 0;) {
         held.push_back(open_layer(mount.sources[i], operation, tree));
-        lower.push_back(held.back().get());
+        lower.push_back(held.back().directory.get());
     }
+    Layer place;
     UniqueFd upper;
     UniqueFd work;
-    OverlayLayers layers{.lower = lower};
+    OverlayLayers layers{lower, -1, -1};
     if (!mount.read_only) {
-        upper = open_upper(operation, tree);
-        work = make_work(operation);
+        UpperPlace found = find_upper(operation, tree);
+        place = map_layer(std::move(found.directory), mount.sources.back().in_tree, mount);
+        const auto open_there = [&](const std::string& name) {
+            return open_at(place.directory.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW)
+                .or_throw(option_name(mount));
+        };
+        upper = open_there(found.upper);
+        work = open_there(found.work);
         layers.upper = upper.get();
         layers.work = work.get();
     }
@@ -185,13 +286,7 @@ CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, const Tre
     const MountOption name{"source", "overlay"};
     Result<MountFd> made = mount_overlay(layers, std::span(&name, 1), operation.attributes, &complaint);
     if (!made.ok()) {
-        throw Error(fmt::format("{}: {}{}{}", option_name(mount), error_text(made.error()),
-                                complaint.empty() ? "" : ": ", complaint),
-                    made.error() == EINVAL || made.error() == ELOOP
-                        ? "The upper directory must not be a layer twice, nor a mount point, nor on a file system that "
-                          "cannot hold an overlay's changes."
-                        : "")
-            .with_code(made.error());
+        throw_overlay(mount, made.error(), complaint);
     }
     return {&operation, std::move(made).value(), S_IFDIR, 0};
 }

@@ -8,6 +8,7 @@
 
 #include "image/scratch_directory.hpp"
 #include "linux/mount_fd.hpp"
+#include "plan/bind_map.hpp"
 #include "plan/plan.hpp"
 
 #include <map>
@@ -33,20 +34,37 @@ public:
         std::string path;  // for messages and records
     };
 
+    explicit CustomMounts(const Plan& plan) : plan_(plan) {}
     // One for each bind and overlay of the plan, in its order.
-    std::vector<CustomMountFd> open(const Plan& plan, const Tree& tree);
-    // Removes the fresh directories, as the destructor.
+    std::vector<CustomMountFd> open(const Tree& tree);
+    // Removes the fresh directories, as the destructor does.
     void release() { scratch_.clear(); }
 
 private:
+    // A directory, seen through a mount of its own where its owners have to be mapped.
+    struct Layer {
+        MountFd mapped;
+        UniqueFd directory;
+    };
+    struct UpperPlace {
+        UniqueFd directory;
+        std::string upper; // names below it
+        std::string work;
+    };
+
     CustomMountFd open_bind(const MountCustom& operation, const Tree& tree);
     CustomMountFd open_overlay(const MountCustom& operation, const Tree& tree);
     ScratchDirectory& scratch_for(const MountCustom& operation, UniqueFd parent, const std::string& parent_path);
     ScratchDirectory& scratch_in_var_tmp(const MountCustom& operation);
-    UniqueFd open_layer(const MountSource& layer, const MountCustom& operation, const Tree& tree);
-    UniqueFd open_upper(const MountCustom& operation, const Tree& tree);
-    UniqueFd make_work(const MountCustom& operation);
+    Layer open_layer(const MountSource& layer, const MountCustom& operation, const Tree& tree);
+    Layer map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount);
+    UpperPlace find_upper(const MountCustom& operation, const Tree& tree);
+    void map_owners(CustomMountFd& mount, const Tree& tree, const Owner& source);
+    [[nodiscard]] Owner owner_of_destination(const CustomMount& mount, const Tree& tree) const;
+    void set_id_map(const MountFd& mount, const IdMap& map, Recursive recursive, const std::string& doing);
 
+    const Plan& plan_;
+    std::vector<std::pair<IdMap, UniqueFd>> namespaces_;     // that hold the maps which were needed until now
     std::map<const MountCustom*, ScratchDirectory> scratch_; // kept over a restart
     unsigned generation_ = 0;
 };

@@ -89,7 +89,7 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMoun
     }
     const bool tree_is_root = plan.root == RootKind::tree || plan.root == RootKind::volatile_state;
     const bool only_usr = plan.root == RootKind::volatile_usr;
-    mounts.custom = custom.open(plan, {.root = only_usr ? tree.fd() : mounts.root.get(),
+    mounts.custom = custom.open({.root = only_usr ? tree.fd() : mounts.root.get(),
                                        .attached = tree_is_root && !tree.is_detached_mount() ? tree.fd() : -1,
                                        .path = tree.path()});
     return mounts;

@@ -298,3 +298,25 @@ END
     assert_equal "$wrong" 0
     assert_equal "$(ls -A "$victim")" ''
 }
+
+@test "bind: owners of files are mapped as asked for" {
+    chown 1234:4321 "$SHARED"
+    touch "$SHARED/other"
+    chown 77 "$SHARED/other"
+    run inside --bind="$SHARED:/data:rootidmap" sh -c 'stat -c "%u:%g" /data /data/other; touch /data/made'
+    assert_success
+    assert_output - <<<$'0:0\n65534:65534'
+    assert_equal "$(stat -c %u:%g "$SHARED/made")" 1234:4321
+    run inside --bind="$SHARED:/data:owner=1000:29" stat -c %u:%g /data
+    assert_output 1000:29
+    run inside --bind="$SHARED:/home/anna:owneridmap" stat -c %u:%g /home/anna
+    assert_output "$(stat -c %u:%g "$TREE/home/anna")"
+    run inside --bind="$SHARED:/data:norbind,map=5:1234:1,map=6:4321:1,map=7:77:1" stat -c %u:%g /data /data/other
+    assert_output - <<<$'5:6\n7:65534'
+}
+
+@test "bind: owners on a file system without id-mapped mounts are an error that says so" {
+    run --separate-stderr inside --bind=/proc:/data:norbind,owner=5 true
+    assert_failure
+    assert_one_error_line 'its owners cannot be mapped'
+}

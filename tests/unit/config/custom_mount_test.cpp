@@ -1,7 +1,6 @@
 // The grammar of --bind=, --tmpfs=, --overlay= and --inaccessible=, and the order that mounts are made in.
-#include "config/custom_mount.hpp"
-
 #include "base/error.hpp"
+#include "config/custom_mount.hpp"
 
 #include <gtest/gtest.h>
 
@@ -49,7 +48,11 @@ TEST(CustomMount, AColonOfAPathIsEscaped) {
     EXPECT_EQ(mount.sources.front().path, "/a:b");
     EXPECT_EQ(mount.destination, "/c\\d");
     EXPECT_EQ(bind("/a\\b:/c").sources.front().path, "/a\\b") << "any other backslash is one";
-    EXPECT_EQ(bind_problem("/a:/b:rbind:/c"), "too many ':' in it (a colon in a path is written \\:)");
+    EXPECT_EQ(bind_problem("/a:/b:rbind:/c"), "there is no option 'rbind:/c' for a bind");
+    EXPECT_EQ(bind_problem("/a:/b:owner=x"), "'x' in 'owner=x' is no id (0 to 4294967294)");
+    EXPECT_EQ(bind_problem("/a:/b:owner=1:2:3"), "'owner=1:2:3' is not owner=UID[:GID]");
+    EXPECT_EQ(bind_problem("/a:/b:map=1:2"), "'map=1:2' is not map=CONTAINER:DISK:COUNT");
+    EXPECT_EQ(bind_problem("/a:/b:map=0:0:10,map=5:100:1"), "'map=5:100:1': the ranges 0:0:10 and 5:100:1 overlap");
 }
 
 TEST(CustomMount, ARelativeSourceStartsFromTheCallersDirectory) {
@@ -67,6 +70,18 @@ TEST(CustomMount, ASourceInTheTreeOrNoneAtAll) {
     EXPECT_EQ(bind_problem(""), "no source is given");
     EXPECT_EQ(bind_problem("+usr:/mnt"), "the source in the tree 'usr' is no absolute path");
     EXPECT_EQ(bind_problem("+/../etc:/mnt"), "the source in the tree '/../etc' has a \"..\" in it");
+}
+
+TEST(CustomMount, OwnersAreGivenAsIds) {
+    const CustomMount owner = parse_bind("/a:/b:norbind,owner=33", false, "/");
+    EXPECT_EQ(owner.mapping, BindMapping::user);
+    EXPECT_EQ(owner.user, 33U);
+    EXPECT_EQ(owner.group, 33U);
+    EXPECT_FALSE(owner.recursive);
+    const CustomMount ranges = parse_bind("/a:/b:map=0:1000:1,map=1000:0:1", false, "/");
+    EXPECT_EQ(ranges.ranges, (IdRanges{{0, 1000, 1}, {1000, 0, 1}}));
+    EXPECT_EQ(format_custom_mount(ranges), "/a:/b:map=0:1000:1,map=1000:0:1");
+    EXPECT_EQ(format_custom_mount(owner), "/a:/b:norbind,owner=33:33");
 }
 
 TEST(CustomMount, OnlyABindCanTakeThePlaceOfTheTree) {
@@ -121,8 +136,8 @@ TEST(CustomMount, IsWrittenAsItCanBeReadAgain) {
 }
 
 TEST(CustomMount, ParentsAreMountedFirst) {
-    std::vector<CustomMount> mounts = {parse_inaccessible("/a/b"), bind("/x:/a-b"), parse_tmpfs("/a"),
-                                       bind("/y:/a/b"), bind("/z:/a/b/c")};
+    std::vector<CustomMount> mounts = {parse_inaccessible("/a/b"), bind("/x:/a-b"), parse_tmpfs("/a"), bind("/y:/a/b"),
+                                       bind("/z:/a/b/c")};
     sort_custom_mounts(mounts);
     std::vector<std::string> order;
     for (const CustomMount& mount : mounts) {

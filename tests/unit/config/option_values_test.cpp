@@ -35,7 +35,7 @@ std::vector<BadValue> bad_values() {
         {"bind", "data", "a relative source needs a destination"},
         {"bind", "/a:b", "the destination 'b' is no absolute path"},
         {"bind", "/a:/b:x", "there is no option 'x' for a bind"},
-        {"bind-ro", "/a:/b:/c:/d", "too many ':'"},
+        {"bind-ro", "/a:/b:/c:/d", "there is no option '/c:/d'"},
         {"bind-ro", long_path, "at most 4095 bytes"},
         {"tmpfs", "", "the destination '' is no absolute path"},
         {"tmpfs", "/", "the destination / is the tree itself"},
