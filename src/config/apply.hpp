@@ -37,6 +37,10 @@ void tmpfs(Draft& draft, const Value& value);
 template <bool read_only>
 void overlay(Draft& draft, const Value& value);
 void inaccessible(Draft& draft, const Value& value);
+void private_users(Draft& draft, const Value& value);
+void private_users_ownership(Draft& draft, const Value& value);
+void private_users_chown(Draft& draft, const Value& value);
+void private_users_auto(Draft& draft, const Value& value);
 void machine(Draft& draft, const Value& value);
 void hostname(Draft& draft, const Value& value);
 void uuid(Draft& draft, const Value& value);

@@ -7,6 +7,7 @@
 
 #include "base/id128.hpp"
 #include "config/custom_mount.hpp"
+#include "config/private_users.hpp"
 #include "linux/capability.hpp"
 
 #include <array>
@@ -56,6 +57,12 @@ struct Config {
     // What else is mounted in it, as given.
     std::vector<CustomMount> custom_mounts;
 
+    // Whose ids and which network it has.
+    UserChoice users;
+    bool users_if_possible = false; // -U: without private users where the kernel has none
+    TreeOwnership tree_ownership = TreeOwnership::off;
+    bool private_network = false;
+
     // What runs in it.
     StartMode start_mode = StartMode::pid1;
     std::vector<std::string> words; // the command, or further arguments for the init; empty: a shell
@@ -96,5 +103,9 @@ struct Config {
     bool timing = false;
     bool show_config = false;
 };
+
+// The capabilities that the container keeps, so far as the options say: those of the default set and those asked for,
+// without the dropped ones.
+CapabilityMask retained_capabilities(const Config& config);
 
 } // namespace nspawn

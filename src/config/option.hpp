@@ -60,12 +60,16 @@ enum class MaskGroup {
     hostname,
     machine_id,
     custom_mounts,
+    users,
+    network,
 };
 
 enum class HelpSection {
     general,
     image,
     mounts,
+    users,
+    network,
     execution,
     identity,
     security,

@@ -58,6 +58,10 @@ Lines volatile_mode(const Config& config) {
     return {"no"};
 }
 
+Lines users(const Config& config) { return {format_private_users(config.users)}; }
+
+Lines tree_ownership(const Config& config) { return {std::string(format_tree_ownership(config.tree_ownership))}; }
+
 Lines uuid(const Config& config) { return config.uuid ? Lines{config.uuid->uuid()} : Lines{}; }
 
 Lines console(const Config& config) {

@@ -43,6 +43,8 @@ Lines words(const Config& config);
 Lines settings(const Config& config);
 Lines no_pager(const Config& config);
 Lines volatile_mode(const Config& config);
+Lines users(const Config& config);
+Lines tree_ownership(const Config& config);
 Lines uuid(const Config& config);
 Lines console(const Config& config);
 Lines background(const Config& config);

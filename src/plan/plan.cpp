@@ -63,7 +63,7 @@ RootKind root_kind(Volatile mode) {
 
 CapabilityPlan plan_capabilities(const Config& config, const HostFacts& host) {
     CapabilityPlan plan;
-    const CapabilityMask wanted = (kDefaultRetainedCapabilities | config.capability) & ~config.drop_capability;
+    const CapabilityMask wanted = retained_capabilities(config);
     plan.missing = wanted & ~host.capabilities;
     plan.bounding = wanted & host.capabilities;
     plan.ambient = config.ambient_capability & plan.bounding;
