@@ -37,6 +37,9 @@ void tmpfs(Draft& draft, const Value& value);
 template <bool read_only>
 void overlay(Draft& draft, const Value& value);
 void inaccessible(Draft& draft, const Value& value);
+void bind_user(Draft& draft, const Value& value);
+void bind_user_shell(Draft& draft, const Value& value);
+void bind_user_group(Draft& draft, const Value& value);
 void private_users(Draft& draft, const Value& value);
 void private_users_ownership(Draft& draft, const Value& value);
 void private_users_chown(Draft& draft, const Value& value);

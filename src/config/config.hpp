@@ -62,6 +62,10 @@ struct Config {
     bool users_if_possible = false; // -U: without private users where the kernel has none
     TreeOwnership tree_ownership = TreeOwnership::off;
     bool private_network = false;
+    std::vector<std::string> bind_users; // names of users of the host
+    bool bind_user_shell = false;        // they keep the shell that they have there …
+    std::string bind_user_shell_path;    // … or get this one
+    std::vector<std::string> bind_user_groups;
 
     // What runs in it.
     StartMode start_mode = StartMode::pid1;

@@ -160,6 +160,11 @@ private:
     }
 
     void check_users() const {
+        if (config_.users.mode == UserMode::host && !config_.bind_users.empty()) {
+            throw Error(fmt::format("{} needs private users: in their range the user gets an id",
+                                    place_of(*last_of(held_, "bind-user"))),
+                        "Use it with -U or --private-users=.");
+        }
         if (config_.users.mode == UserMode::host) {
             return;
         }

@@ -53,6 +53,7 @@ enum class MaskGroup {
     no_new_privileges,
     capability,
     system_call_filter,
+    bind_user,
     limit, // one bit for each resource
     oom_score_adjust,
     cpu_affinity,

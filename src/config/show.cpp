@@ -136,6 +136,14 @@ Lines custom_mounts(const Config& config, CustomMountKind kind, bool read_only) 
     return lines;
 }
 
+Lines bind_users(const Config& config) { return config.bind_users; }
+
+Lines bind_user_shell(const Config& config) {
+    return config.bind_user_shell_path.empty() ? boolean(config.bind_user_shell) : text(config.bind_user_shell_path);
+}
+
+Lines bind_user_groups(const Config& config) { return config.bind_user_groups; }
+
 Lines credentials(const Config& config) {
     Lines lines;
     for (const Credential& credential : config.credentials) {

@@ -1,6 +1,7 @@
 #include "plan/mount_table.hpp"
 
 #include "base/text.hpp"
+#include "plan/bound_user_records.hpp"
 #include "plan/tmpfs_options.hpp"
 
 #include <linux/mount.h>
@@ -182,6 +183,9 @@ private:
             add.push_back(MakeDirectory{kUnixExportPath, 0755});
         }
 
+        const std::vector<Operation> records = bound_user_records(input_.image.bound_users, input_.config);
+        add.insert(add.end(), records.begin(), records.end());
+
         // Separate, so that the notification socket can be bound between the two.
         auto& seal = begin(kStageSealHostDirectory);
         seal.push_back(BindInside{"/run/host", "/run/host", kSealed});
@@ -200,11 +204,17 @@ private:
     }
 
     void custom_mounts() {
-        if (input_.config.custom_mounts.empty()) {
+        std::vector<CustomMount> mounts = input_.config.custom_mounts;
+        for (const BoundUser& user : input_.image.bound_users) {
+            CustomMount home;
+            home.destination = bound_home(user);
+            home.sources.push_back({user.home, false});
+            mounts.push_back(std::move(home));
+        }
+        if (mounts.empty()) {
             return;
         }
         auto& add = begin(kStageCustomMounts);
-        std::vector<CustomMount> mounts = input_.config.custom_mounts;
         sort_custom_mounts(mounts);
         for (CustomMount& mount : mounts) {
             if (mount.destination != "/") { // that one is the tree itself

@@ -35,6 +35,7 @@ struct MountTableInput {
     const Config& config;
     const EnvironmentSwitches& switches;
     const HostFacts& host;
+    const ImageFacts& image;
 };
 void plan_mounts(Plan& plan, const MountTableInput& input);
 

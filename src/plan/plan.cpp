@@ -191,7 +191,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan.keep_unit = config.keep_unit;
     plan.quiet = config.quiet;
 
-    plan_mounts(plan, {config, switches, host});
+    plan_mounts(plan, {config, switches, host, image});
     plan_notices(plan);
     return plan;
 }
