@@ -21,6 +21,37 @@ Result<void> configure(int context, unsigned command, const char* key, const cha
 
 } // namespace
 
+namespace {
+
+// Completes a context of fsopen(2).
+Result<UniqueFd> make_mount(int context, uint64_t attributes) {
+    if (const Result<void> made = configure(context, FSCONFIG_CMD_CREATE, nullptr, nullptr); !made.ok()) {
+        return made.system_error();
+    }
+    UniqueFd mount(static_cast<int>(syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes)));
+    if (!mount) {
+        return last_error("fsmount");
+    }
+    return mount;
+}
+
+} // namespace
+
+Result<MountFd> MountFd::create_proc(int pid_namespace, uint64_t attributes) {
+    const UniqueFd context(static_cast<int>(syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC)));
+    if (!context) {
+        return last_error("fsopen");
+    }
+    if (syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_FD, "pidns", nullptr, pid_namespace) < 0) {
+        return last_error("fsconfig");
+    }
+    if (const Result<void> set = configure(context.get(), FSCONFIG_SET_STRING, "source", "proc"); !set.ok()) {
+        return set.system_error();
+    }
+    Result<UniqueFd> mount = make_mount(context.get(), attributes);
+    return mount.ok() ? Result<MountFd>(MountFd(std::move(mount).value())) : mount.system_error();
+}
+
 Result<MountFd> MountFd::create(const char* type, std::span<const MountOption> options, uint64_t attributes) {
     const UniqueFd context(static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)));
     if (!context) {
@@ -34,14 +65,8 @@ Result<MountFd> MountFd::create(const char* type, std::span<const MountOption> o
             return set.system_error();
         }
     }
-    if (const Result<void> made = configure(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr); !made.ok()) {
-        return made.system_error();
-    }
-    UniqueFd mount(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, attributes)));
-    if (!mount) {
-        return last_error("fsmount");
-    }
-    return MountFd(std::move(mount));
+    Result<UniqueFd> mount = make_mount(context.get(), attributes);
+    return mount.ok() ? Result<MountFd>(MountFd(std::move(mount).value())) : mount.system_error();
 }
 
 namespace {
@@ -112,6 +137,14 @@ Result<MountFd> MountFd::clone_with(int at, const char* path, Recursive recursiv
 
 Result<void> MountFd::set_attributes(uint64_t set, uint64_t clear, Propagation propagation, Recursive recursive) const {
     return set_attributes_at(get(), "", AT_EMPTY_PATH, set, clear, propagation, recursive);
+}
+
+Result<void> MountFd::set_id_map(int user_namespace, Recursive recursive) const {
+    mount_attr attributes{};
+    attributes.attr_set = MOUNT_ATTR_IDMAP;
+    attributes.userns_fd = static_cast<uint64_t>(user_namespace);
+    const unsigned flags = AT_EMPTY_PATH | (recursive == Recursive::yes ? AT_RECURSIVE : 0);
+    return check(syscall(SYS_mount_setattr, get(), "", flags, &attributes, sizeof attributes), "mount_setattr");
 }
 
 Result<void> MountFd::attach(int at, const char* target) const {

@@ -36,11 +36,12 @@ public:
     MountTable(Plan& plan, const MountTableInput& input) : plan_(plan), input_(input) {}
 
     void build() {
-        plan_.volatile_options = tmpfs_options("0755", "25%", "1m");
-        // C.2: group 5 is "tty" on every distribution.
-        plan_.devpts_options = {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
+        plan_.volatile_options = owned(tmpfs_options("0755", "25%", "1m"));
+        plan_.devpts_options = {
+            {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", std::to_string(terminal_group())}};
         add_context(plan_.devpts_options);
-        plan_.unix_export_options = tmpfs_options("0755", "4m", "64");
+        plan_.unix_export_options = owned(tmpfs_options("0755", "4m", "64"));
+        begin(kStageProc).push_back(MountFileSystem{"proc", "/proc", {}, kNoSuid | kNoDev | kNoExec});
         api_file_systems();
         devices();
         host_directory();
@@ -56,7 +57,8 @@ private:
     }
 
     [[nodiscard]] ApiVfsWritable api_vfs() const {
-        return input_.switches.api_vfs_writable.value_or(ApiVfsWritable::no);
+        return input_.switches.api_vfs_writable.value_or(plan_.private_network ? ApiVfsWritable::network
+                                                                               : ApiVfsWritable::no);
     }
 
     void add_context(std::vector<MountOption>& options) const {
@@ -69,6 +71,23 @@ private:
         std::vector<MountOption> options = {{"mode", mode}, {"size", size}, {"nr_inodes", inodes}};
         add_context(options);
         return options;
+    }
+
+    // For what the supervisor mounts: what the child mounts is the container root's by itself.
+    [[nodiscard]] std::vector<MountOption> owned(std::vector<MountOption> options) const {
+        if (has_private_users(plan_)) {
+            options.push_back({"uid", std::to_string(root_user_on_host(plan_))});
+            options.push_back({"gid", std::to_string(root_group_on_host(plan_))});
+        }
+        return options;
+    }
+
+    // C.2: group 5 is "tty" on every distribution.
+    [[nodiscard]] uint32_t terminal_group() const {
+        constexpr uint32_t kTerminalGroup = 5;
+        return has_private_users(plan_)
+                   ? id_outside(plan_.id_map.groups, kTerminalGroup).value_or(root_group_on_host(plan_))
+                   : kTerminalGroup;
     }
 
     [[nodiscard]] Operation system_file_system() const {
@@ -99,7 +118,6 @@ private:
 
     void api_file_systems() {
         auto& add = begin(kStageApiFileSystems);
-        add.push_back(MountFileSystem{"proc", "/proc", {}, kNoSuid | kNoDev | kNoExec});
         add.push_back(system_file_system());
         if (input_.host.selinux) {
             add.push_back(BindFromHost{.source = "/sys/fs/selinux",
@@ -136,7 +154,7 @@ private:
             add.push_back(MakeSymlink{link.path, link.target});
         }
         add.push_back(MakeDirectory{"/dev/pts", 0755});
-        if (plan_.console == ConsoleMode::pipe) {
+        if (!supervisor_makes_devpts(plan_)) {
             add.push_back(MountFileSystem{"devpts", "/dev/pts", plan_.devpts_options, kDevptsAttributes});
         }
     }

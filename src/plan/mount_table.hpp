@@ -21,6 +21,7 @@ inline constexpr uint64_t kDevptsAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOE
 inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
 
 // Names of the groups, in order; also stage names.
+inline constexpr const char* kStageProc = "mount /proc";
 inline constexpr const char* kStageApiFileSystems = "mount API file systems";
 inline constexpr const char* kStageDevices = "make device nodes";
 inline constexpr const char* kStageHostDirectory = "make /run/host";
