@@ -76,8 +76,19 @@ bool EphemeralCopy::try_snapshot(UniqueFd parent, const std::string& parent_path
     return true;
 }
 
+int EphemeralCopy::lower() {
+    if (users_->ownership() != TreeOwnership::map) {
+        return tree_;
+    }
+    if (!mapped_.valid()) {
+        mapped_ = users_->mapped_mount(tree_);
+        mapped_directory_ = open_at(mapped_.get(), ".", O_RDONLY | O_DIRECTORY).or_throw(tree_path_);
+    }
+    return mapped_directory_.get();
+}
+
 bool EphemeralCopy::try_overlay(UniqueFd parent, const std::string& parent_path, std::string_view label) {
-    Result<OverlayLayer> layer = OverlayLayer::create_in(std::move(parent), parent_path, tree_, tree_path_, label);
+    Result<OverlayLayer> layer = OverlayLayer::create_in(std::move(parent), parent_path, lower(), tree_path_, label);
     if (!layer.ok()) {
         return refused("overlay in " + parent_path, layer.system_error());
     }
@@ -87,7 +98,7 @@ bool EphemeralCopy::try_overlay(UniqueFd parent, const std::string& parent_path,
 }
 
 bool EphemeralCopy::try_memory() {
-    Result<OverlayLayer> layer = OverlayLayer::create_in_memory(tree_, "50%");
+    Result<OverlayLayer> layer = OverlayLayer::create_in_memory(lower(), "50%");
     if (!layer.ok()) {
         return refused("overlay in memory", layer.system_error());
     }
@@ -120,8 +131,10 @@ bool EphemeralCopy::try_everything(std::string_view label) {
     return try_memory();
 }
 
-EphemeralCopy EphemeralCopy::create(int tree, const std::string& tree_path, std::string_view label) {
+EphemeralCopy EphemeralCopy::create(int tree, const std::string& tree_path, std::string_view label,
+                                    const PrivateUsers& users) {
     EphemeralCopy copy;
+    copy.users_ = &users;
     copy.tree_ = tree;
     copy.tree_path_ = tree_path;
     if (!copy.try_everything(label)) {
@@ -141,7 +154,7 @@ void EphemeralCopy::make_read_only() const {
 
 void EphemeralCopy::renew() {
     if (overlay_) {
-        overlay_->renew(tree_).or_throw("mounting the ephemeral copy once more");
+        overlay_->renew(lower()).or_throw("mounting the ephemeral copy once more");
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/unique_fd.hpp"
 #include "image/overlay_layer.hpp"
+#include "image/private_users.hpp"
 #include "image/scratch_directory.hpp"
 
 #include <optional>
@@ -24,7 +25,10 @@ class EphemeralCopy {
 public:
     // `tree` is open for reading and has to stay open as long as the copy. `label` names the machine. Throws with
     // all that was tried.
-    static EphemeralCopy create(int tree, const std::string& tree_path, std::string_view label);
+    // With users whose ownership of the tree is `map`, an overlay shows its files as theirs; a snapshot does not. They
+    // have to live as long, too.
+    static EphemeralCopy create(int tree, const std::string& tree_path, std::string_view label,
+                                const PrivateUsers& users);
 
     // The top directory of the copy.
     [[nodiscard]] int fd() const { return overlay_ ? overlay_->mount().get() : snapshot_.get(); }
@@ -42,10 +46,15 @@ private:
     bool try_snapshot(UniqueFd parent, const std::string& parent_path, std::string_view label);
     bool try_overlay(UniqueFd parent, const std::string& parent_path, std::string_view label);
     bool try_memory();
+    // What an overlay lies on.
+    int lower();
     bool try_everything(std::string_view label);
     bool refused(std::string_view where, SystemError error);
 
     int tree_ = -1;
+    const PrivateUsers* users_ = nullptr;
+    MountFd mapped_; // of the tree, for an overlay; invalid: the tree itself will do
+    UniqueFd mapped_directory_;
     std::string tree_path_;
     std::string description_;
     std::string refusals_;                    // why each earlier choice was not taken

@@ -37,6 +37,9 @@ ImageFacts read_image_facts(const Config& config, const RootTree& tree) {
     facts.machine = tree.machine();
     facts.path = tree.path();
     facts.read_only = tree.read_only();
+    facts.id_map = tree.users().map();
+    // An overlay has the map below it already.
+    facts.map_tree = tree.users().ownership() == TreeOwnership::map && !tree.is_detached_mount();
     facts.is_host_root = tree.path() == "/";
     facts.machine_id = read_machine_id(tree.fd());
     if (!config.user.empty()) {

@@ -6,6 +6,7 @@
 
 #include "base/id128.hpp"
 #include "image/bound_user.hpp"
+#include "linux/id_map.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -32,6 +33,8 @@ struct ImageFacts {
     std::string path;                        // the tree as the user knows it, for messages
     std::optional<Id128> machine_id;         // the tree's own /etc/machine-id when it is initialized
     std::optional<UserRecord> user;          // --user= as found in the tree; empty: root or ask getent inside
+    IdMap id_map;                            // of the container's users; empty: the host's
+    bool map_tree = false;                   // the tree is to be mounted with that map
     bool read_only = false;                  // the tree may not be written
     bool is_host_root = false;               // the tree is "/"
     bool init_is_32bit = false;              // the tree's init is an ELF32 file of this machine's family

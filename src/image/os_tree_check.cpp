@@ -1,6 +1,7 @@
 #include "image/os_tree_check.hpp"
 
 #include "base/file.hpp"
+#include "linux/file_system_user.hpp"
 
 #include <fmt/format.h>
 
@@ -167,6 +168,13 @@ void check_os_tree(int tree, const TopLevel& top, const std::string& path, bool 
 }
 
 void make_base_directories(int tree, const TopLevel& top) {
+    if (top.present_ == kAll) {
+        return;
+    }
+    // They belong to whom the tree belongs to, from their first moment on.
+    struct stat status {};
+    check(fstat(tree, &status), "fstat").or_throw("the tree's top directory");
+    const FileSystemUser owner(status.st_uid, status.st_gid);
     for (unsigned index = 0; index < std::size(kBaseEntries); ++index) {
         if ((top.present_ & (1U << index)) == 0) {
             make_entry(tree, kBaseEntries[index]);

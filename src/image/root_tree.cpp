@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "image/ephemeral.hpp"
 #include "image/os_tree_check.hpp"
+#include "image/shift_ownership.hpp"
 #include "image/tree_lock.hpp"
 
 #include <fmt/format.h>
@@ -22,6 +23,7 @@ struct RootTree::State {
     bool read_only = false;
     std::string no_description;
     TreeLock lock;
+    PrivateUsers users;
     std::optional<EphemeralCopy> copy; // last, so that it goes first
 
     State(RootSelection selected, bool untouched, TreeLock held)
@@ -93,16 +95,21 @@ RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switche
     if (!boot || switches.check_os_release) {
         check_os_tree(state->directory(), top, state->selection.path, boot, mount_points_of(config));
     }
+    const RootSelection& selected = state->selection;
+    state->users = PrivateUsers::settle({config, state->directory(), selected.path, selected.machine, read_only});
     if (config.dry_run) {
         return RootTree(std::move(state)); // a look, nothing more
     }
     if (config.ephemeral) {
-        state->copy.emplace(EphemeralCopy::create(state->directory(), state->selection.path, state->selection.machine));
+        state->copy.emplace(EphemeralCopy::create(state->directory(), selected.path, selected.machine, state->users));
     }
     if (!read_only) {
         make_base_directories(state->fd(), top);
     } else if (state->copy) {
         state->copy->make_read_only();
+    }
+    if (state->users.ownership() == TreeOwnership::chown) {
+        shift_ownership(state->fd(), selected.path, state->users.root());
     }
     return RootTree(std::move(state));
 }
@@ -127,6 +134,10 @@ void RootTree::renew() {
         state_->copy->make_read_only();
     }
 }
+
+const PrivateUsers& RootTree::users() const { return state_->users; }
+
+void RootTree::unlock_user_database() { state_->users.range().unlock_user_database(); }
 
 const std::string& RootTree::path() const { return state_->selection.path; }
 

@@ -9,6 +9,7 @@
 #include "config/config.hpp"
 #include "config/environment_switches.hpp"
 #include "image/image_facts.hpp"
+#include "image/private_users.hpp"
 
 #include <memory>
 #include <string>
@@ -47,6 +48,10 @@ public:
     [[nodiscard]] bool is_detached_mount() const;
     // To be called before the container is started once more with the same tree, as it does after a reboot inside.
     void renew();
+
+    // Whose users the container's are. While it starts, none may be added to the host: to be told when it runs.
+    [[nodiscard]] const PrivateUsers& users() const;
+    void unlock_user_database();
 
     [[nodiscard]] const std::string& path() const;
     // The machine's name, with the suffix of an ephemeral one.

@@ -1,6 +1,8 @@
 #include "linux/id_map.hpp"
 
 #include "base/file.hpp"
+#include "base/text.hpp"
+#include "linux/kernel_file.hpp"
 #include "linux/process.hpp"
 
 #include <fmt/format.h>
@@ -89,6 +91,49 @@ std::string describe_id_ranges(std::span<const IdRange> ranges) {
         text.append(text.empty() ? "" : ",").append(describe(range));
     }
     return text;
+}
+
+IdRanges parse_id_map(std::string_view text) {
+    IdRanges ranges;
+    while (!text.empty()) {
+        const std::string_view line = take_until(text, '\n');
+        const std::vector<std::string_view> words = split_any(line, " \t");
+        if (words.size() != 3) {
+            continue;
+        }
+        const auto inside = parse_unsigned(words[0]);
+        const auto outside = parse_unsigned(words[1]);
+        const auto count = parse_unsigned(words[2]);
+        if (inside && outside && count && std::max({*inside, *outside, *count}) <= UINT32_MAX) {
+            ranges.push_back(
+                {static_cast<uint32_t>(*inside), static_cast<uint32_t>(*outside), static_cast<uint32_t>(*count)});
+        }
+    }
+    return ranges;
+}
+
+Result<OwnIds> OwnIds::read() {
+    constexpr size_t kLongestMap = size_t{64} * 1024;
+    const Result<std::string> text = read_kernel_file(AT_FDCWD, "/proc/self/uid_map", kLongestMap);
+    return text.ok() ? Result<OwnIds>(OwnIds(parse_id_map(text.value()))) : text.system_error();
+}
+
+bool OwnIds::are_all() const { return ranges_ == IdRanges{{0, 0, UINT32_MAX}}; }
+
+bool OwnIds::contain(uint32_t first, uint32_t count) const {
+    const uint64_t end = uint64_t{first} + count;
+    uint64_t covered = first;
+    // Each turn one range takes it further, or none does.
+    for (bool further = true; further && covered < end;) {
+        further = false;
+        for (const IdRange& range : ranges_) {
+            if (range.inside <= covered && covered < uint64_t{range.inside} + range.count) {
+                covered = uint64_t{range.inside} + range.count;
+                further = true;
+            }
+        }
+    }
+    return covered >= end;
 }
 
 Result<void> write_id_maps(pid_t process, const IdMap& map) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -55,6 +56,22 @@ std::optional<uint32_t> id_inside(std::span<const IdRange> ranges, uint32_t outs
 std::string id_map_text(std::span<const IdRange> ranges);
 // "0:524288:65536,1000:1000:1", for people.
 std::string describe_id_ranges(std::span<const IdRange> ranges);
+
+// The ids that this process's own user namespace has, so that it can give them on.
+class OwnIds {
+public:
+    static Result<OwnIds> read();
+
+    // In the namespace that the host's init is in, which has all of them.
+    [[nodiscard]] bool are_all() const;
+    [[nodiscard]] bool contain(uint32_t first, uint32_t count) const;
+
+private:
+    explicit OwnIds(IdRanges ranges) : ranges_(std::move(ranges)) {}
+    IdRanges ranges_;
+};
+// Lines of uid_map; malformed ones are left out.
+IdRanges parse_id_map(std::string_view text);
 
 // Gives a process in a new user namespace its ids. EPERM: not all of them are ours to give.
 Result<void> write_id_maps(pid_t process, const IdMap& map);

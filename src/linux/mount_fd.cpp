@@ -52,6 +52,11 @@ Result<void> make_instance(int context, std::span<const MountOption> options) {
 
 } // namespace
 
+Result<MountFd> MountFd::create_proc(int pid_namespace, uint64_t attributes) {
+    const MountOption options[] = {{"pidns", "", pid_namespace}, {"source", "proc"}};
+    return create("proc", options, attributes);
+}
+
 Result<MountFd> MountFd::create(const char* type, std::span<const MountOption> options, uint64_t attributes,
                                 std::string* complaint) {
     const UniqueFd context(static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)));

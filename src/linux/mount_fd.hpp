@@ -45,6 +45,8 @@ public:
     // a failure beside the errno goes to `complaint`.
     static Result<MountFd> create(const char* type, std::span<const MountOption> options, uint64_t attributes,
                                   std::string* complaint = nullptr);
+    // procfs of the processes of another pid namespace. EINVAL: this kernel shows a process only those of its own.
+    static Result<MountFd> create_proc(int pid_namespace, uint64_t attributes);
     // A detached copy of the mount that shows `path`, with its submounts if recursive. An empty path means `at` itself.
     static Result<MountFd> clone_of(int at, const char* path, Recursive recursive, FinalLink link = FinalLink::kept);
 
@@ -56,8 +58,8 @@ public:
     // Sets and clears MOUNT_ATTR_*, and the propagation, of the mount or of the whole tree.
     [[nodiscard]] Result<void> set_attributes(uint64_t set, uint64_t clear, Propagation propagation,
                                               Recursive recursive) const;
-    // From now on files show up as belonging to whom the maps of an (open) user namespace make of their owners. EINVAL:
-    // a file system of the tree has no id-mapped mounts. EPERM: it is id-mapped already, or not ours.
+    // Shows the files of user X of the file system as those that X stands for in this user namespace. Only before the
+    // mount is attached. EINVAL: the file system cannot; EPERM: not here, or it is mapped already.
     [[nodiscard]] Result<void> set_id_map(int user_namespace, Recursive recursive) const;
     // Moves the mount to `target` below `at`; the last component is not followed. The descriptor stays open and now
     // stands for the attached mount.

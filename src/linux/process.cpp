@@ -36,7 +36,7 @@ Result<Pidfd> clone_process(const CloneRequest& request) {
     clone_args arguments{};
     arguments.flags = request.flags | CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
-    arguments.exit_signal = SIGCHLD;
+    arguments.exit_signal = (request.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD; // a sibling has the signal that we have
     if (request.cgroup >= 0) {
         // Born in its cgroup: writing cgroup.procs afterwards waits for an RCU grace period, 12 ms on an idle machine.
         arguments.flags |= CLONE_INTO_CGROUP;

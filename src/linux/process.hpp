@@ -38,7 +38,7 @@ private:
 };
 
 struct CloneRequest {
-    uint64_t flags = 0; // CLONE_NEW* and the like; CLONE_PIDFD is added
+    uint64_t flags = 0; // CLONE_NEW*, CLONE_PARENT and the like; CLONE_PIDFD is added
     int cgroup = -1;    // v2 cgroup directory to be born in; -1: the caller's
 };
 // As fork(2): in the child the result is an invalid Pidfd with pid 0.

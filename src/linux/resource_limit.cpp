@@ -306,6 +306,15 @@ Result<ResourceLimitSet> default_resource_limits() {
     return limits;
 }
 
+Result<void> allow_resource_limit(int resource, rlim64_t hard) {
+    const auto present = read_limit(0, resource);
+    if (!present.ok() || present.value().rlim_max >= hard) {
+        return present.system_error();
+    }
+    const Result<void> raised = write_limit(resource, {present.value().rlim_cur, hard});
+    return raised.error() == EPERM ? Result<void>() : raised;
+}
+
 Result<rlimit64> apply_resource_limit(int resource, const rlimit64& wanted) {
     if (auto done = write_limit(resource, wanted); done.ok()) {
         return wanted;

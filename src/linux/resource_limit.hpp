@@ -35,6 +35,10 @@ std::string format_resource_limit(const rlimit64& limit);
 // on the machine's memory and are copied from PID 1, or from this process where that one may not be asked.
 Result<ResourceLimitSet> default_resource_limits();
 
+// Lets this process, and those that it makes, raise the limit to `hard` even where they are not privileged to. As far
+// as the kernel allows it.
+Result<void> allow_resource_limit(int resource, rlim64_t hard);
+
 // Sets a limit of this process. Where the kernel refuses (no CAP_SYS_RESOURCE; more descriptors than the fs.nr_open
 // sysctl allows), hard and soft are clamped to the present hard limit. Answers what is in force afterwards.
 Result<rlimit64> apply_resource_limit(int resource, const rlimit64& wanted);

@@ -29,7 +29,8 @@ struct HostFacts {
     std::string term;                                                // the caller's TERM, may be empty
     std::string colorterm;
     std::string no_color;
-    CapabilityMask capabilities = 0; // what the caller could give away
+    CapabilityMask capabilities = 0;     // what the caller could give away
+    CapabilityMask all_capabilities = 0; // those the kernel knows; only probed with private users
     CgroupLayout cgroups = CgroupLayout::none;
     std::vector<std::string> legacy_controllers; // v1 mounts below /sys/fs/cgroup, "name=systemd" as "systemd"
     bool cgroup_namespaces = true;

@@ -1,8 +1,11 @@
 #include "plan/mount_table.hpp"
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "plan/bound_user_records.hpp"
 #include "plan/tmpfs_options.hpp"
+
+#include <fmt/format.h>
 
 #include <linux/mount.h>
 #include <sys/stat.h>
@@ -38,11 +41,12 @@ public:
     MountTable(Plan& plan, const MountTableInput& input) : plan_(plan), input_(input) {}
 
     void build() {
-        plan_.volatile_options = tmpfs_options("0755", "25%", "1m");
-        // C.2: group 5 is "tty" on every distribution.
-        plan_.devpts_options = {{"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}};
+        plan_.volatile_options = owned(tmpfs_options("0755", "25%", "1m"));
+        plan_.devpts_options = {
+            {"newinstance", ""}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", std::to_string(terminal_group())}};
         add_context(plan_.devpts_options);
-        plan_.unix_export_options = tmpfs_options("0755", "4m", "64");
+        plan_.unix_export_options = owned(tmpfs_options("0755", "4m", "64"));
+        begin(kStageProc).push_back(MountFileSystem{"proc", "/proc", {}, kNoSuid | kNoDev | kNoExec});
         api_file_systems();
         devices();
         host_directory();
@@ -59,7 +63,8 @@ private:
     }
 
     [[nodiscard]] ApiVfsWritable api_vfs() const {
-        return input_.switches.api_vfs_writable.value_or(ApiVfsWritable::no);
+        return input_.switches.api_vfs_writable.value_or(plan_.private_network ? ApiVfsWritable::network
+                                                                               : ApiVfsWritable::no);
     }
 
     void add_context(std::vector<MountOption>& options) const {
@@ -72,6 +77,23 @@ private:
         std::vector<MountOption> options = {{"mode", mode}, {"size", size}, {"nr_inodes", inodes}};
         add_context(options);
         return options;
+    }
+
+    // For what the supervisor mounts: what the child mounts is the container root's by itself.
+    [[nodiscard]] std::vector<MountOption> owned(std::vector<MountOption> options) const {
+        if (has_private_users(plan_)) {
+            options.push_back({"uid", std::to_string(root_user_on_host(plan_))});
+            options.push_back({"gid", std::to_string(root_group_on_host(plan_))});
+        }
+        return options;
+    }
+
+    // C.2: group 5 is "tty" on every distribution.
+    [[nodiscard]] uint32_t terminal_group() const {
+        constexpr uint32_t kTerminalGroup = 5;
+        return has_private_users(plan_)
+                   ? id_outside(plan_.id_map.groups, kTerminalGroup).value_or(root_group_on_host(plan_))
+                   : kTerminalGroup;
     }
 
     [[nodiscard]] Operation system_file_system() const {
@@ -102,7 +124,6 @@ private:
 
     void api_file_systems() {
         auto& add = begin(kStageApiFileSystems);
-        add.push_back(MountFileSystem{"proc", "/proc", {}, kNoSuid | kNoDev | kNoExec});
         add.push_back(system_file_system());
         if (input_.host.selinux) {
             add.push_back(BindFromHost{.source = "/sys/fs/selinux",
@@ -139,7 +160,7 @@ private:
             add.push_back(MakeSymlink{link.path, link.target});
         }
         add.push_back(MakeDirectory{"/dev/pts", 0755});
-        if (plan_.console == ConsoleMode::pipe) {
+        if (!supervisor_makes_devpts(plan_)) {
             add.push_back(MountFileSystem{"devpts", "/dev/pts", plan_.devpts_options, kDevptsAttributes});
         }
     }
@@ -223,6 +244,23 @@ private:
         }
     }
 
+    // Whoever writes uid=5 means the container's user 5; the mount is made with the host's ids.
+    void make_ids_of_host(std::vector<MountOption>& options) const {
+        for (MountOption& option : options) {
+            const bool user = option.name == "uid";
+            const auto inside = user || option.name == "gid" ? parse_unsigned(option.value) : std::nullopt;
+            if (!inside || *inside > kLastId || plan_.id_map.empty()) {
+                continue; // the kernel says what is wrong with it
+            }
+            const auto outside =
+                id_outside(user ? plan_.id_map.users : plan_.id_map.groups, static_cast<uint32_t>(*inside));
+            if (!outside) {
+                throw Error(fmt::format("--tmpfs: {}={} is no id of the container", option.name, option.value));
+            }
+            option.value = std::to_string(*outside);
+        }
+    }
+
     [[nodiscard]] MountCustom custom_mount(CustomMount&& mount) const {
         MountCustom operation;
         switch (mount.kind) {
@@ -234,6 +272,7 @@ private:
             TmpfsOptions options = split_tmpfs_options(mount.options);
             operation.options = std::move(options.options);
             operation.attributes = options.attributes;
+            make_ids_of_host(operation.options);
             add_context(operation.options);
             break;
         }

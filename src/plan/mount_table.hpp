@@ -22,6 +22,7 @@ inline constexpr const char* kInaccessiblePath = "/run/host/inaccessible";
 inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
 
 // Names of the groups, in order; also stage names.
+inline constexpr const char* kStageProc = "mount /proc";
 inline constexpr const char* kStageApiFileSystems = "mount API file systems";
 inline constexpr const char* kStageDevices = "make device nodes";
 inline constexpr const char* kStageHostDirectory = "make /run/host";

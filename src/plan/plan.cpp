@@ -11,7 +11,8 @@ namespace nspawn {
 
 namespace {
 
-uint64_t wanted_namespaces(const EnvironmentSwitches& switches, const HostFacts& host) {
+uint64_t wanted_namespaces(const Config& config, const EnvironmentSwitches& switches, const HostFacts& host,
+                           const ImageFacts& image) {
     uint64_t namespaces = CLONE_NEWNS;
     if (!switches.share_ipc) {
         namespaces |= CLONE_NEWIPC;
@@ -24,6 +25,12 @@ uint64_t wanted_namespaces(const EnvironmentSwitches& switches, const HostFacts&
     }
     if (switches.use_cgroup_namespace && host.cgroup_namespaces) {
         namespaces |= CLONE_NEWCGROUP;
+    }
+    if (config.private_network) {
+        namespaces |= CLONE_NEWNET;
+    }
+    if (!image.id_map.empty()) {
+        namespaces |= CLONE_NEWUSER;
     }
     return namespaces;
 }
@@ -61,11 +68,13 @@ RootKind root_kind(Volatile mode) {
     return RootKind::tree;
 }
 
-CapabilityPlan plan_capabilities(const Config& config, const HostFacts& host) {
+CapabilityPlan plan_capabilities(const Config& config, const HostFacts& host, bool private_users) {
     CapabilityPlan plan;
     const CapabilityMask wanted = retained_capabilities(config);
-    plan.missing = wanted & ~host.capabilities;
-    plan.bounding = wanted & host.capabilities;
+    // A user namespace has all of them, over itself.
+    const CapabilityMask available = private_users ? host.all_capabilities : host.capabilities;
+    plan.missing = wanted & ~available;
+    plan.bounding = wanted & available;
     plan.ambient = config.ambient_capability & plan.bounding;
     return plan;
 }
@@ -153,6 +162,10 @@ UserRecord root_user() {
     return user;
 }
 
+uint32_t root_user_on_host(const Plan& plan) { return id_outside(plan.id_map.users, 0).value_or(0); }
+
+uint32_t root_group_on_host(const Plan& plan) { return id_outside(plan.id_map.groups, 0).value_or(0); }
+
 Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const HostFacts& host,
                const ImageFacts& image) {
     Plan plan;
@@ -161,7 +174,11 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan.tree = image.path;
     plan.uuid = image.machine_id ? *image.machine_id : config.uuid ? *config.uuid : Id128::random();
 
-    plan.namespaces = wanted_namespaces(switches, host);
+    plan.namespaces = wanted_namespaces(config, switches, host, image);
+    plan.id_map = image.id_map;
+    map_bound_users(plan.id_map, image.bound_users);
+    plan.map_tree = image.map_tree;
+    plan.private_network = config.private_network;
     plan.root = root_kind(config.volatile_mode);
     plan.read_only = config.read_only || image.read_only || plan.root != RootKind::tree;
     plan.container_cgroups = container_cgroup_mode(switches, host, image);
@@ -177,7 +194,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
 
     plan_payload(plan, config, switches, image);
     plan_environment(plan, config, host);
-    plan.capabilities = plan_capabilities(config, host);
+    plan.capabilities = plan_capabilities(config, host, has_private_users(plan));
     plan.filter = plan_filter(config, switches, host, plan.capabilities, plan.console);
     plan.log_refused_calls = switches.log_seccomp;
     for (size_t resource = 0; resource < plan.limits.size(); ++resource) {

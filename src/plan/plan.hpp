@@ -62,6 +62,7 @@ struct Plan {
     uint64_t namespaces = 0; // CLONE_NEW*
     IdMap id_map;            // of the user namespace; empty: there is none
     bool map_tree = false; // the tree is shown through an id-mapped mount: it belongs to host ids as if there were none
+    bool private_network = false;
     RootKind root = RootKind::tree;
     bool read_only = false;
     std::vector<MountOption> volatile_options; // of the tmpfs behind RootKind::volatile_*
@@ -70,7 +71,8 @@ struct Plan {
     std::vector<OperationGroup> groups;
 
     ConsoleMode console = ConsoleMode::read_only;
-    // With a console of its own the supervisor makes the devpts, to open the terminal in it; else the child does.
+    // With a console or users of its own the supervisor makes the devpts, to open the terminal in it and to give it
+    // away; else the child does.
     std::vector<MountOption> devpts_options;
 
     // The host's mount point of a tmpfs that the container's sockets can be reached through; empty: none.
@@ -101,6 +103,15 @@ struct Plan {
 
     std::vector<std::string> notices; // one line each, said at the start unless --quiet
 };
+
+// The container's root, as the host knows it.
+uint32_t root_user_on_host(const Plan& plan);
+uint32_t root_group_on_host(const Plan& plan);
+
+inline bool has_private_users(const Plan& plan) { return !plan.id_map.empty(); }
+inline bool supervisor_makes_devpts(const Plan& plan) {
+    return plan.console != ConsoleMode::pipe || has_private_users(plan);
+}
 
 Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const HostFacts& host,
                const ImageFacts& image);

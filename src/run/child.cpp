@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <span>
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -23,9 +24,11 @@ struct Stage {
 
 constexpr Stage kChildStages[] = {
     {"die with the supervisor", die_with_supervisor},
+    {"prepare kernel file systems", prepare_kernel_file_systems},
     {"detach from the host", detach_from_host},
     {"enter root", enter_root},
     {"leave the host's tree", leave_host_tree},
+    {kStageProc, mount_proc},
     {kStageApiFileSystems, mount_api_file_systems},
     {kStageDevices, make_device_nodes},
     {kStageHostDirectory, make_host_directory},
@@ -39,6 +42,53 @@ constexpr Stage kChildStages[] = {
     {kStageIncoming, attach_incoming},
     {"report mounts", report_mounts},
     {"start session", start_session},
+    {"bring up the loopback interface", bring_up_loopback},
+    {"set process attributes", set_process_attributes},
+    {"limit capabilities", limit_capabilities},
+    {"verify mounts", wait_for_verdict}, // nothing of the tree is run before
+    {"look up user", look_up_user},
+    {"become user", become_user},
+    {"confine", confine},
+    {"execute", execute_payload},
+};
+
+// With private users two processes share the work. The helper has the host's privileges, in a mount namespace of its
+// own, where it builds the tree with real device nodes and file systems that only they may make. The child, in its user
+// namespace from the start, then takes a copy of that mount namespace: in the copy, which belongs to other users than
+// the original, the kernel locks each mount and its read-only flag, and the container's root cannot undo them,
+// mount_namespaces(7). What only restates that the container's root has no power over the kernel (the masks in /proc)
+// is the child's and stays unlocked, since /proc could not be mounted in containers inside this one otherwise.
+constexpr Stage kHelperStages[] = {
+    {"die with the supervisor", die_with_supervisor},
+    {"grant privileges", grant_privileges},
+    {"start the container's process", start_contained_process},
+    {"map users", map_users},
+    {"join namespaces", join_namespaces},
+    {"prepare kernel file systems", prepare_kernel_file_systems},
+    {"create files as the container's root", become_container_root_for_files},
+    {"detach from the host", detach_from_host},
+    {"enter root", enter_root},
+    {"leave the host's tree", leave_host_tree},
+    {kStageProc, mount_proc},
+    {kStageApiFileSystems, mount_api_file_systems},
+    {kStageDevices, make_device_nodes},
+    {kStageHostDirectory, make_host_directory},
+    {kStageSealHostDirectory, seal_host_directory},
+    {"place credentials", place_credentials},
+    {kStageControlGroups, mount_control_groups},
+    {kStageCustomMounts, apply_custom_mounts},
+    {kStageIncoming, attach_incoming},
+    {"hand over the tree", hand_over_tree},
+};
+constexpr Stage kContainedStages[] = {
+    {"await the tree", await_tree},
+    {kStageMasks, mask_kernel_interfaces},
+    {"replace boot id and kernel log", replace_kernel_files},
+    {"apply custom mounts below /proc", apply_custom_mounts_below_proc},
+    {"share mounts", share_mounts},
+    {"report mounts", report_mounts},
+    {"start session", start_session},
+    {"bring up the loopback interface", bring_up_loopback},
     {"set process attributes", set_process_attributes},
     {"limit capabilities", limit_capabilities},
     {"verify mounts", wait_for_verdict}, // nothing of the tree is run before
@@ -79,14 +129,16 @@ Message hear_supervisor(ChildState& state) {
     return std::move(*message);
 }
 
-void run_child(const ChildInput& input) {
-    ChildState state(input);
+namespace {
+
+[[noreturn]] void walk(ChildState& state, std::span<const Stage> stages) {
+    const ChildInput& input = state.input;
     const char* stage_name = "";
     std::string message;
     std::string hint;
     int code = 0;
     try {
-        for (const Stage& stage : kChildStages) {
+        for (const Stage& stage : stages) {
             stage_name = stage.name;
             if (input.testing_faults) {
                 obey_fault(state, stage.name);
@@ -105,10 +157,30 @@ void run_child(const ChildInput& input) {
     _exit(EXIT_FAILURE);
 }
 
-std::vector<const char*> child_stage_names() {
+} // namespace
+
+void run_child(const ChildInput& input) {
+    ChildState state(input);
+    if (has_private_users(input.plan)) {
+        walk(state, kHelperStages);
+    }
+    walk(state, kChildStages);
+}
+
+void run_contained(ChildState& state) { walk(state, kContainedStages); }
+
+std::vector<const char*> child_stage_names(const Plan& plan) {
     std::vector<const char*> names;
-    for (const Stage& stage : kChildStages) {
-        names.push_back(stage.name);
+    const auto add = [&](std::span<const Stage> stages) {
+        for (const Stage& stage : stages) {
+            names.push_back(stage.name);
+        }
+    };
+    if (has_private_users(plan)) {
+        add(kHelperStages);
+        add(kContainedStages);
+    } else {
+        add(kChildStages);
     }
     return names;
 }

@@ -26,6 +26,7 @@ struct ChildInput {
     const Handshake& supervisor;
     Handshake& supervisors_end; // closed at once: it must close when the supervisor dies
     Timeline& timeline;
+    int cgroup = -1;             // to be born in, for a child that has a helper
     const MountFd& root;         // becomes "/"
     const MountFd& volatile_usr; // the tree's /usr for --volatile=yes, else invalid
     const std::vector<HostMount>& host_mounts;
@@ -39,13 +40,15 @@ struct ChildInput {
     bool no_groups = false;          // none to give up
     uint64_t ignored_signals = 0;    // bit N-1: signal N is ignored by us and must not be by the payload
     CapabilityMask bounding_set = 0; // as it is before the payload's is made of it
+    bool nested = false;             // we are in a user namespace ourselves
     bool own_cgroup = false;         // born in a control group of its own
     bool testing_faults = false;     // $NSPAWN_FAULT is set
 };
 
 [[noreturn]] void run_child(const ChildInput& input);
 
-// Names of all stages of the child, in order: for --dry-run and for the tests that break each of them.
-std::vector<const char*> child_stage_names();
+// Names of all stages of the child, and of its helper, in order: for --dry-run and for the tests that break each of
+// them.
+std::vector<const char*> child_stage_names(const Plan& plan);
 
 } // namespace nspawn

@@ -1,6 +1,7 @@
 // Stage of the child that attaches what --bind= and its like ask for, after everything of ours is mounted.
 
 #include "base/file.hpp"
+#include "base/path.hpp"
 #include "plan/mount_table.hpp"
 #include "run/child_state.hpp"
 #include "run/mount_point.hpp"
@@ -175,18 +176,35 @@ private:
 
 } // namespace
 
-void apply_custom_mounts(ChildState& state) {
+namespace {
+
+template <typename Wanted>
+void apply_where(ChildState& state, Wanted wanted) {
     std::optional<CustomMountStage> stage; // costs nothing where nothing was asked for
     for (const OperationGroup& group : state.plan.groups) {
         for (const Operation& operation : group.operations) {
-            if (const auto* const custom = std::get_if<MountCustom>(&operation)) {
-                if (!stage) {
-                    stage.emplace(state);
-                }
-                stage->apply(*custom);
+            const auto* const custom = std::get_if<MountCustom>(&operation);
+            if (custom == nullptr || !wanted(custom->what.destination)) {
+                continue;
             }
+            if (!stage) {
+                stage.emplace(state);
+            }
+            stage->apply(*custom);
         }
     }
+}
+
+} // namespace
+
+void apply_custom_mounts(ChildState& state) {
+    // A helper leaves /proc to the child, which is not done with it.
+    const bool all = !state.contained.valid();
+    apply_where(state, [&](const std::string& destination) { return all || !is_within(destination, "/proc"); });
+}
+
+void apply_custom_mounts_below_proc(ChildState& state) {
+    apply_where(state, [](const std::string& destination) { return is_within(destination, "/proc"); });
 }
 
 } // namespace nspawn

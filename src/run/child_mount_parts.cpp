@@ -17,8 +17,12 @@ void mount_on(const MountParts& what, const char* type, std::span<const MountOpt
 }
 
 // From where the whole can be reached by a path, since only newer kernels (6.15) copy from a detached mount.
-std::vector<MountFd> copy_parts(const MountParts& what) {
-    mount_on(what, what.type.c_str(), {}, what.attributes);
+std::vector<MountFd> copy_parts(const ChildState& state, const MountParts& what) {
+    if (const MountFd* const prepared = find_prepared(state, what.type)) {
+        prepared->attach(AT_FDCWD, what.target.c_str()).or_throw(what.target);
+    } else {
+        mount_on(what, what.type.c_str(), {}, what.attributes);
+    }
     std::vector<MountFd> copies;
     for (const std::string& part : what.parts) {
         const std::string path = fmt::format("{}/{}", what.target, part);
@@ -36,9 +40,9 @@ std::string make_directory(const MountParts& what, const std::string& name) {
 
 } // namespace
 
-void mount_parts(const MountParts& what) {
+void mount_parts(const ChildState& state, const MountParts& what) {
     explain_mount_target(what.target, ENOTDIR); // before mount(2) would follow a link
-    const std::vector<MountFd> copies = copy_parts(what);
+    const std::vector<MountFd> copies = copy_parts(state, what);
     mount_on(what, "tmpfs", what.options, 0);
     for (const std::string& directory : what.directories) {
         make_directory(what, directory);

@@ -71,8 +71,12 @@ TargetFacts look_at(const std::string& target) {
     return {(status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0, S_ISLNK(status.stx_mode)};
 }
 
-Result<void> mount_here(const MountFileSystem& what) {
+Result<void> mount_here(const ChildState& state, const MountFileSystem& what) {
+    const MountFd* const prepared = find_prepared(state, what.type);
     const auto mount = [&] {
+        if (prepared != nullptr) {
+            return prepared->attach(AT_FDCWD, what.target.c_str());
+        }
         return mount_file_system(what.type.c_str(), what.target.c_str(), what.options, what.attributes);
     };
     const Result<void> mounted = mount();
@@ -101,9 +105,9 @@ void perform(ChildState& state, const Operation& operation, const MountFileSyste
             state.left_out.push_back(&operation);
             return;
         }
-        mounted = target.is_link ? mount_behind_link(what) : mount_here(what);
+        mounted = target.is_link ? mount_behind_link(what) : mount_here(state, what);
     } else {
-        mounted = mount_here(what);
+        mounted = mount_here(state, what);
         if (!mounted.ok() && what.importance == Importance::required) {
             explain_mount_target(what.target, mounted.error());
         }
@@ -111,7 +115,7 @@ void perform(ChildState& state, const Operation& operation, const MountFileSyste
     Outcome(state, operation).accept(mounted, what.importance, doing);
 }
 
-void perform(ChildState&, const Operation&, const MountParts& what) { mount_parts(what); }
+void perform(ChildState& state, const Operation&, const MountParts& what) { mount_parts(state, what); }
 
 void perform(ChildState& state, const Operation& operation, const BindInside& what) {
     const std::string doing = fmt::format("{} on {}", what.source, what.target);
@@ -183,6 +187,11 @@ void perform(ChildState& state, const Operation& operation, const MakeNode& what
 
 } // namespace
 
+const MountFd* find_prepared(const ChildState& state, std::string_view type) {
+    const MountFd& prepared = type == "proc" ? state.proc : state.sys;
+    return prepared.valid() && (type == "proc" || type == "sysfs") ? &prepared : nullptr;
+}
+
 void explain_mount_target(const std::string& target, int code) {
     struct stat status {};
     if (lstat(target.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
@@ -204,6 +213,8 @@ void run_group(ChildState& state, std::string_view stage) {
     }
 }
 
+void mount_proc(ChildState& state) { run_group(state, kStageProc); }
+
 void mount_api_file_systems(ChildState& state) {
     if (state.input.volatile_usr.valid()) {
         state.input.volatile_usr.attach(AT_FDCWD, "/usr").or_throw("/usr of the tree");
@@ -222,6 +233,8 @@ void make_device_nodes(ChildState& state) {
     run_group(state, kStageDevices);
     if (state.input.devpts.valid()) {
         state.input.devpts.attach(AT_FDCWD, "/dev/pts").or_throw("devpts on /dev/pts");
+    }
+    if (state.input.pty_peer >= 0) {
         const std::string target = fmt::format("pts/{}", state.input.pty_number);
         check(symlink(target.c_str(), "/dev/console"), "symlink").or_throw("/dev/console");
     }
@@ -302,7 +315,7 @@ void replace_kernel_files(ChildState& state) {
 
 void mount_control_groups(ChildState& state) {
     // Not with the clone: a cgroup namespace is rooted where its maker is, and that must be our own group.
-    if ((state.plan.namespaces & CLONE_NEWCGROUP) != 0) {
+    if ((state.plan.namespaces & CLONE_NEWCGROUP) != 0 && !has_private_users(state.plan)) { // else the helper is in it
         check(unshare(CLONE_NEWCGROUP), "unshare(CLONE_NEWCGROUP)").or_throw("");
     }
     run_group(state, kStageControlGroups);
@@ -331,7 +344,7 @@ void attach_incoming(ChildState& state) {
 
 void report_mounts(ChildState& state) {
     const int fd = state.kernel_log.get();
-    const std::string left_out = number_operations(state.plan, state.left_out);
+    const std::string left_out = state.left_out_by_helper + number_operations(state.plan, state.left_out);
     if (left_out.size() > Handshake::kMaxText) {
         throw Error("too much of what is to be mounted does not exist here");
     }

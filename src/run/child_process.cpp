@@ -9,14 +9,18 @@
 
 #include <array>
 #include <csignal>
+#include <cstring>
 
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -51,6 +55,8 @@ void take_console(ChildState& state) {
     }
 }
 
+} // namespace
+
 // The id that audit records would carry: none, so that logins inside can set their own.
 void reset_login_uid(ChildState& state) {
     const Result<void> reset = write_proc_file("/proc/self/loginuid", "4294967295");
@@ -59,8 +65,6 @@ void reset_login_uid(ChildState& state) {
     }
 }
 
-} // namespace
-
 void start_session(ChildState& state) {
     check(setsid(), "setsid").or_throw("");
     take_console(state);
@@ -68,7 +72,23 @@ void start_session(ChildState& state) {
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS && errno != EPERM) {
         throw_system_error(errno, "keyctl", "joining a new session keyring");
     }
-    reset_login_uid(state);
+    if (!has_private_users(state.plan)) { // else its helper has done it
+        reset_login_uid(state);
+    }
+}
+
+void bring_up_loopback(ChildState& state) {
+    if (!state.plan.private_network) {
+        return;
+    }
+    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket) {
+        throw_system_error(errno, "socket", "");
+    }
+    ifreq request{};
+    std::strcpy(static_cast<char*>(request.ifr_name), "lo");
+    request.ifr_flags = IFF_UP | IFF_LOOPBACK;
+    check(ioctl(socket.get(), SIOCSIFFLAGS, &request), "ioctl(SIOCSIFFLAGS)").or_throw("");
 }
 
 namespace {
@@ -92,7 +112,7 @@ void set_affinity(const std::vector<unsigned>& cpus) {
 
 void set_process_attributes(ChildState& state) {
     const Plan& plan = state.plan;
-    if (plan.oom_score_adjust) {
+    if (plan.oom_score_adjust && !has_private_users(plan)) { // else its helper has done it
         write_proc_file("/proc/self/oom_score_adj", fmt::format("{}", *plan.oom_score_adjust))
             .or_throw("oom_score_adj");
     }

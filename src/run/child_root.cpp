@@ -1,9 +1,14 @@
 // Stages of the child that exchange the host's file system tree for the container's.
 
+#include "base/file.hpp"
 #include "run/child_state.hpp"
+
+#include <fmt/format.h>
 
 #include <csignal>
 
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -16,6 +21,63 @@ void die_with_supervisor(ChildState& state) {
     // When it has died before this, nobody holds the other end of the socket: the first message to it then fails.
     check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)").or_throw("");
     umask(0); // modes in the plan are meant as written; set to 0022 before the payload runs
+}
+
+namespace {
+
+constexpr uint64_t kProcAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+constexpr const char* kCoveredHint =
+    "The kernel gives out a new one only where an uncovered one can be seen, and parts of the one here are covered. "
+    "Where this is a container itself, start that one so that its /proc and /sys are uncovered.";
+
+MountFd make_visible(Result<MountFd> mount, const char* type) {
+    if (mount.error() == EPERM) {
+        throw Error(fmt::format("{}: {}", type, error_text(EPERM)), kCoveredHint).with_code(EPERM);
+    }
+    return std::move(mount).or_throw(type);
+}
+
+// By a process that is in the pid namespace, for kernels that show no other: it shares our descriptors.
+Result<MountFd> proc_from_inside(const UniqueFd& pid_namespace) {
+    if (setns(pid_namespace.get(), CLONE_NEWPID) < 0) {
+        return last_error("setns");
+    }
+    Pidfd inside = clone_process({.flags = CLONE_FILES}).or_throw("");
+    if (!inside.valid()) {
+        Result<MountFd> mount = MountFd::create("proc", {}, kProcAttributes);
+        const int fd = mount.ok() ? mount.value().get() : -1;
+        if (mount.ok()) {
+            mount.value().leave_open();
+        }
+        _exit(fd < 0 || fd > UINT8_MAX ? 0 : fd);
+    }
+    const ProcessEnd end = inside.wait().or_throw("");
+    if (!end.exited || end.status == 0) {
+        return SystemError{EPERM, "fsmount"};
+    }
+    return MountFd(UniqueFd(end.status));
+}
+
+Result<MountFd> make_proc(const ChildState& state) {
+    if (!state.contained.valid() || (state.plan.namespaces & CLONE_NEWPID) == 0) {
+        return MountFd::create("proc", {}, kProcAttributes);
+    }
+    const std::string path = fmt::format("/proc/{}/ns/pid", state.contained.pid());
+    const UniqueFd pid_namespace = open_at(AT_FDCWD, path.c_str(), O_RDONLY).or_throw(path);
+    Result<MountFd> mount = MountFd::create_proc(pid_namespace.get(), kProcAttributes);
+    return mount.error() == EINVAL ? proc_from_inside(pid_namespace) : std::move(mount);
+}
+
+} // namespace
+
+// Only where they could not be had later: /proc of other processes, and in a user namespace both.
+void prepare_kernel_file_systems(ChildState& state) {
+    if (state.contained.valid() || state.input.nested) {
+        state.proc = make_visible(make_proc(state), "proc");
+    }
+    if (state.input.nested) {
+        state.sys = make_visible(MountFd::create("sysfs", {}, MOUNT_ATTR_RDONLY | kProcAttributes), "sysfs");
+    }
 }
 
 void detach_from_host(ChildState&) {

@@ -3,8 +3,10 @@
 // Owns only what a later stage needs. Each child_*.cpp file holds the stages of one subject.
 #pragma once
 
+#include "linux/process.hpp"
 #include "run/child.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,14 @@ struct ChildState {
     std::vector<const Operation*> left_out; // operations whose target or source does not exist here
     UserRecord user;                        // who the payload is, known after look_up_user
 
+    // Made before the host's tree is left, where the kernel gives them out only while it can see others of their kind.
+    MountFd proc;
+    MountFd sys;
+    // With private users.
+    std::optional<Handshake> peer;  // the child's helper, or in the helper the child
+    Pidfd contained;                // in the helper: the child
+    std::string left_out_by_helper; // in the child: as number_operations()
+
     explicit ChildState(const ChildInput& given) : input(given), plan(given.plan) {}
     // Tells the supervisor; the start goes on.
     void warn(std::string_view text) const;
@@ -27,7 +37,20 @@ struct ChildState {
 // The supervisor's next message. Ends the process when there is no supervisor any more.
 Message hear_supervisor(ChildState& state);
 
+// child_helper.cpp, in the helper
+void grant_privileges(ChildState& state);
+void start_contained_process(ChildState& state);
+void map_users(ChildState& state);
+void join_namespaces(ChildState& state);
+void become_container_root_for_files(ChildState& state);
+void hand_over_tree(ChildState& state);
+// child_helper.cpp, in the child
+void await_tree(ChildState& state);
+// child.cpp: the stages of the child that has a helper.
+[[noreturn]] void run_contained(ChildState& state);
+
 // child_root.cpp
+void prepare_kernel_file_systems(ChildState& state);
 void die_with_supervisor(ChildState& state);
 void detach_from_host(ChildState& state);
 void enter_root(ChildState& state);
@@ -35,6 +58,7 @@ void leave_host_tree(ChildState& state);
 
 // child_mounts.cpp
 void run_group(ChildState& state, std::string_view stage);
+void mount_proc(ChildState& state);
 void mount_api_file_systems(ChildState& state);
 void make_device_nodes(ChildState& state);
 void make_host_directory(ChildState& state);
@@ -47,16 +71,22 @@ void share_mounts(ChildState& state);
 void attach_incoming(ChildState& state);
 void report_mounts(ChildState& state);
 
+// The file system of this type that prepare_kernel_file_systems() has made; null: none.
+const MountFd* find_prepared(const ChildState& state, std::string_view type);
+
 // Throws what there is to say about a target in the tree that is a link or no directory; returns when it is one.
 void explain_mount_target(const std::string& target, int code);
 
 // child_custom_mounts.cpp
 void apply_custom_mounts(ChildState& state);
+void apply_custom_mounts_below_proc(ChildState& state);
 
 // child_mount_parts.cpp
-void mount_parts(const MountParts& what);
+void mount_parts(const ChildState& state, const MountParts& what);
 
 // child_process.cpp
+void bring_up_loopback(ChildState& state);
+void reset_login_uid(ChildState& state);
 void start_session(ChildState& state);
 void set_process_attributes(ChildState& state);
 void limit_capabilities(ChildState& state);

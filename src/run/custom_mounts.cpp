@@ -2,16 +2,19 @@
 
 #include "base/file.hpp"
 #include "base/path.hpp"
+#include "linux/file_system_user.hpp"
 #include "linux/overlay_mount.hpp"
 #include "run/mount_point.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 namespace nspawn {
 
@@ -52,6 +55,20 @@ void make_directory(int parent, const char* name, const CustomMount& mount) {
 Result<UniqueFd> open_source(const MountSource& source, const CustomMounts::Tree& tree, int flags) {
     return source.in_tree ? open_in_root(tree.root, source.path.c_str(), flags)
                           : open_at(AT_FDCWD, source.path.c_str(), flags);
+}
+
+// The kernel turns an overlay read-only, with a line in its log only, where it cannot prepare changes.
+void require_writable(const MountFd& overlay, const CustomMount& mount) {
+    struct statvfs status {};
+    check(fstatvfs(overlay.get(), &status), "fstatvfs").or_throw(option_name(mount));
+    if (!mount.read_only && (status.f_flag & ST_RDONLY) != 0) {
+        throw_overlay(mount, EROFS, "the kernel can make no changes in the upper layer");
+    }
+}
+
+void give_to_root(int parent, const char* name, const Plan& plan, const CustomMount& mount) {
+    check(fchownat(parent, name, root_user_on_host(plan), root_group_on_host(plan), AT_SYMLINK_NOFOLLOW), "fchownat")
+        .or_throw(option_name(mount));
 }
 
 IdMap map_of_bind(const CustomMount& mount, const IdMap& container, const Owner& source, const Owner& destination) {
@@ -159,7 +176,7 @@ Owner CustomMounts::owner_of_destination(const CustomMount& mount, const Tree& t
         return {}; // it will be made, and be root's
     }
     const Owner on_disk{status.st_uid, status.st_gid};
-    if (plan_.id_map.empty() || plan_.map_tree) {
+    if (plan_.id_map.empty() || tree_is_mapped_later()) {
         return on_disk;
     }
     return {id_inside(plan_.id_map.users, on_disk.user).value_or(0),
@@ -169,11 +186,13 @@ Owner CustomMounts::owner_of_destination(const CustomMount& mount, const Tree& t
 void CustomMounts::map_owners(CustomMountFd& mount, const Tree& tree, const Owner& source) {
     const CustomMount& what = mount.operation->what;
     if (what.sources.front().path.empty()) {
-        // Nobody else's: the container's root has it, whatever is said about maps.
-        const uid_t user = id_outside(plan_.id_map.users, 0).value_or(0);
-        const gid_t group = id_outside(plan_.id_map.groups, 0).value_or(0);
-        const UniqueFd directory = open_at(mount.mount.get(), ".", O_RDONLY | O_DIRECTORY).or_throw(option_name(what));
-        check(fchown(directory.get(), user, group), "fchown").or_throw(option_name(what));
+        give_to_root(mount.mount.get(), ".", plan_, what); // nobody else's, whatever is said about maps
+        return;
+    }
+    if (what.sources.front().in_tree && what.mapping == BindMapping::none) {
+        if (tree_is_mapped_later()) {
+            set_id_map(mount.mount, plan_.id_map, recursion(what), option_name(what));
+        }
         return;
     }
     const Owner destination = what.mapping == BindMapping::owner ? owner_of_destination(what, tree) : Owner{};
@@ -212,7 +231,7 @@ CustomMounts::Layer CustomMounts::open_layer(const MountSource& layer, const Mou
 // container's ids already.
 CustomMounts::Layer CustomMounts::map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount) {
     Layer layer;
-    const bool map = !plan_.id_map.empty() && (!in_tree || plan_.map_tree);
+    const bool map = !plan_.id_map.empty() && (!in_tree || tree_is_mapped_later());
     if (!map) {
         layer.directory = std::move(directory);
         return layer;
@@ -250,6 +269,9 @@ CustomMounts::UpperPlace CustomMounts::find_upper(const MountCustom& operation, 
     std::string name(base_name(path));
     if (!upper.ok()) {
         make_directory(directory.value().get(), name.c_str(), mount);
+        if (source.in_tree && !tree_is_mapped_later()) {
+            give_to_root(directory.value().get(), name.c_str(), plan_, mount);
+        }
     }
     ScratchDirectory& scratch = scratch_for(operation, duplicate(directory.value().get()).or_throw(option_name(mount)),
                                             source.in_tree ? join(tree.path, parent.path) : parent.path);
@@ -284,10 +306,16 @@ CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, const Tre
     }
     std::string complaint;
     const MountOption name{"source", "overlay"};
+    // An overlay acts on its layers as who mounts it, and a mapped layer knows only the container's users.
+    std::optional<FileSystemUser> maker;
+    if (place.mapped.valid()) {
+        maker.emplace(root_user_on_host(plan_), root_group_on_host(plan_));
+    }
     Result<MountFd> made = mount_overlay(layers, std::span(&name, 1), operation.attributes, &complaint);
     if (!made.ok()) {
         throw_overlay(mount, made.error(), complaint);
     }
+    require_writable(made.value(), mount);
     return {&operation, std::move(made).value(), S_IFDIR, 0};
 }
 

@@ -60,6 +60,10 @@ private:
     Layer map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount);
     UpperPlace find_upper(const MountCustom& operation, const Tree& tree);
     void map_owners(CustomMountFd& mount, const Tree& tree, const Owner& source);
+    // The tree will be id-mapped by itself, once the container's users exist; copies made of it before are to be, too.
+    [[nodiscard]] bool tree_is_mapped_later() const {
+        return plan_.map_tree && plan_.root != RootKind::volatile_overlay;
+    }
     [[nodiscard]] Owner owner_of_destination(const CustomMount& mount, const Tree& tree) const;
     void set_id_map(const MountFd& mount, const IdMap& map, Recursive recursive, const std::string& doing);
 

@@ -1,5 +1,6 @@
 // handshake.hpp — the whole conversation between the supervisor and the container's child, in one place.
 //
+//   helper → supervisor  born [+ fd]        with private users only: the child is there; its number (code) and pidfd
 //   child → supervisor   host_left          the host's tree is gone from the child's mount namespace
 //   child → supervisor   warning*           something optional failed; the start goes on
 //   supervisor → child   incoming [+ fd]    the mount for /run/host/incoming
@@ -10,6 +11,13 @@
 //   child → supervisor   end of file        the payload runs (the socket is close-on-exec)
 //   or, at any time:     failed             stage and reason; the child exits
 //                        kill_supervisor    only with NSPAWN_FAULT
+//
+// With private users the child has a helper that is not in its user namespace, and speaks for it up to `mounted`; what
+// the two of them say to each other, on a socket of their own, is
+//
+//   child → helper       ready              its namespaces are complete
+//   helper → child       tree_ready         everything but what is the child's own is mounted; as text as in `mounted`
+//   child → helper       end of file        the payload runs, or will not
 //
 // One SEQPACKET socket, one message per packet, never more than kMaxText bytes of text. Both ends are ours until the
 // payload runs, and the payload never sees the socket.
@@ -28,7 +36,19 @@
 
 namespace nspawn {
 
-enum class MessageKind : uint32_t { host_left = 1, warning, incoming, mounted, go, refused, failed, kill_supervisor };
+enum class MessageKind : uint32_t {
+    host_left = 1,
+    warning,
+    incoming,
+    mounted,
+    go,
+    refused,
+    failed,
+    kill_supervisor,
+    born,
+    ready,
+    tree_ready,
+};
 
 struct Message {
     MessageKind kind = MessageKind::warning;

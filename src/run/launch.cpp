@@ -74,6 +74,10 @@ void make_cgroup(Launch& launch, const LaunchInput& input) {
     }
     if (outcome.cgroup) {
         launch.cgroup.emplace(std::move(*outcome.cgroup));
+        if (has_private_users(input.plan)) {
+            launch.cgroup->delegate_to(root_user_on_host(input.plan), root_group_on_host(input.plan))
+                .or_throw("giving the control group to the container's root");
+        }
     }
 }
 
@@ -111,12 +115,15 @@ void set_device_policy(Launch& launch, const LaunchInput& input, const std::vect
 }
 
 uint64_t clone_flags(const Plan& plan) {
+    if (has_private_users(plan)) {
+        return CLONE_NEWNS; // of the helper, which makes the child
+    }
     // The cgroup namespace is made by the child, which is in its own group only then.
     return plan.namespaces & ~static_cast<uint64_t>(CLONE_NEWCGROUP);
 }
 
-Pidfd start_child(const Launch& launch, const ChildInput& child_input) {
-    const int cgroup = launch.cgroup ? launch.cgroup->descriptor() : -1;
+Pidfd start_child(const ChildInput& child_input) {
+    const int cgroup = has_private_users(child_input.plan) ? -1 : child_input.cgroup;
     Result<Pidfd> leader = clone_process({.flags = clone_flags(child_input.plan), .cgroup = cgroup});
     if (leader.ok() && !leader.value().valid()) {
         run_child(child_input);
@@ -131,6 +138,26 @@ Pidfd start_child(const Launch& launch, const ChildInput& child_input) {
                     "No more processes are allowed here: look at ulimit -u and at pids.max of the control group.");
     }
     return std::move(leader).or_throw("");
+}
+
+// The child that the helper has made; before it, the helper may have warnings or a reason why there is none.
+Pidfd await_birth(const Handshake& handshake) {
+    for (;;) {
+        std::optional<Message> message = handshake.receive().or_throw("");
+        if (!message) {
+            throw Error("the helper of the container's child has ended without a word");
+        }
+        if (message->kind == MessageKind::born && !message->fds.empty()) {
+            return {std::move(message->fds.front()), message->code};
+        }
+        if (message->kind == MessageKind::failed) {
+            throw Error(message->text, message->hint).with_code(message->code);
+        }
+        if (message->kind == MessageKind::kill_supervisor) {
+            kill(getpid(), SIGKILL);
+        }
+        log::warning("{}", message->text);
+    }
 }
 
 // Loading the device program keeps a processor in the kernel, and letting go of the host's tree waits until every
@@ -164,12 +191,17 @@ void let_payload_run(Launch& launch) {
             added.or_throw("moving the payload into its control groups");
         }
     }
+    launch.tree->unlock_user_database();
     tell_child(*launch.handshake, MessageKind::go);
 }
 
 } // namespace
 
 Launch::~Launch() {
+    if (helper.valid()) {
+        (void)helper.send_signal(SIGKILL); // has ended already on every regular way
+        (void)helper.wait();
+    }
     if (leader.valid()) {
         (void)leader.send_signal(SIGKILL); // has ended already on every regular way
         (void)leader.wait();
@@ -187,6 +219,7 @@ Launch::~Launch() {
 
 Launch launch(const LaunchInput& input) {
     Launch launch;
+    launch.tree = &input.tree;
     Timeline& timeline = input.timeline;
     in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
     if (!input.plan.unix_export.empty()) {
@@ -200,6 +233,10 @@ Launch launch(const LaunchInput& input) {
     in_stage(timeline, kStageConsole, [&] {
         if (input.plan.console != ConsoleMode::pipe) {
             pty = open_pty(mounts.devpts.get()).or_throw("");
+            if (has_private_users(input.plan)) {
+                check(fchown(pty.slave.get(), root_user_on_host(input.plan), static_cast<gid_t>(-1)), "fchown")
+                    .or_throw("");
+            }
         }
     });
 
@@ -221,26 +258,33 @@ Launch launch(const LaunchInput& input) {
     });
 
     in_stage(timeline, kStageStart, [&] {
-        launch.leader = start_child(launch, ChildInput{.plan = input.plan,
-                                                       .supervisor = *child_end,
-                                                       .supervisors_end = *launch.handshake,
-                                                       .timeline = timeline,
-                                                       .root = mounts.root,
-                                                       .volatile_usr = mounts.volatile_usr,
-                                                       .host_mounts = mounts.host,
-                                                       .custom_mounts = mounts.custom,
-                                                       .devpts = mounts.devpts,
-                                                       .pty_peer = pty.slave.get(),
-                                                       .pty_number = pty.number,
-                                                       .notify_socket = launch.notify_socket.get(),
-                                                       .stub_init = stub_init.get(),
-                                                       .exec_failure = exec_failure.get(),
-                                                       .no_groups = input.host.no_groups,
-                                                       .ignored_signals = input.host.ignored_signals,
-                                                       .bounding_set = input.host.bounding_set,
-                                                       .own_cgroup = launch.cgroup.has_value(),
-                                                       .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
+        Pidfd started = start_child(ChildInput{.plan = input.plan,
+                                               .supervisor = *child_end,
+                                               .supervisors_end = *launch.handshake,
+                                               .timeline = timeline,
+                                               .cgroup = launch.cgroup ? launch.cgroup->descriptor() : -1,
+                                               .root = mounts.root,
+                                               .volatile_usr = mounts.volatile_usr,
+                                               .host_mounts = mounts.host,
+                                               .custom_mounts = mounts.custom,
+                                               .devpts = mounts.devpts,
+                                               .pty_peer = pty.slave.get(),
+                                               .pty_number = pty.number,
+                                               .notify_socket = launch.notify_socket.get(),
+                                               .stub_init = stub_init.get(),
+                                               .exec_failure = exec_failure.get(),
+                                               .no_groups = input.host.no_groups,
+                                               .ignored_signals = input.host.ignored_signals,
+                                               .bounding_set = input.host.bounding_set,
+                                               .nested = input.host.nested,
+                                               .own_cgroup = launch.cgroup.has_value(),
+                                               .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
+        (has_private_users(input.plan) ? launch.helper : launch.leader) = std::move(started);
     });
+    child_end.reset(); // so that its end can be seen
+    if (launch.helper.valid()) {
+        launch.leader = await_birth(*launch.handshake);
+    }
     // What the child does not need at once: made while it mounts.
     in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
     wait_until_host_is_left(*launch.handshake);
@@ -258,6 +302,13 @@ void answer_report(Launch& launch, const Plan& plan, std::string_view left_out, 
         return;
     }
     in_stage(timeline, kStageGo, [&] { let_payload_run(launch); });
+}
+
+void reap_helper(Launch& launch) {
+    if (launch.helper.valid()) {
+        (void)launch.helper.wait();
+        launch.helper = Pidfd();
+    }
 }
 
 std::vector<const char*> supervisor_stage_names(const Plan& plan) {

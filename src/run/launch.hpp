@@ -32,13 +32,18 @@ struct Launch {
     UniqueFd pty_master;   // invalid in pipe mode
     UniqueFd exec_failure; // reading end, with --as-pid2
     std::optional<Handshake> handshake;
-    Pidfd leader; // last: killed and reaped before the rest goes
+    RootTree* tree = nullptr; // told when the payload runs
+    Pidfd helper;             // of the child, with private users
+    Pidfd leader;             // last: killed and reaped before the rest goes
 
     Launch() = default;
     Launch(Launch&&) = default;
     Launch& operator=(Launch&&) = delete;
     ~Launch();
 };
+
+// Waits for the child's helper, which ends when the payload runs.
+void reap_helper(Launch& launch);
 
 struct LaunchInput {
     const Plan& plan;

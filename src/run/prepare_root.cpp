@@ -1,6 +1,7 @@
 #include "run/prepare_root.hpp"
 
 #include "base/file.hpp"
+#include "linux/file_system_user.hpp"
 #include "plan/mount_table.hpp"
 
 #include <fmt/format.h>
@@ -44,7 +45,31 @@ void make_volatile_root(PreparedMounts& mounts, const Plan& plan, const RootTree
             .or_throw("/usr of the tree");
 
     mounts.root = MountFd::create("tmpfs", plan.volatile_options, MOUNT_ATTR_STRICTATIME).or_throw("volatile root");
+    const FileSystemUser owner(root_user_on_host(plan), root_group_on_host(plan));
     check(mkdirat(mounts.root.get(), "usr", 0755), "mkdirat").or_throw("volatile root");
+}
+
+void make_volatile_overlay(PreparedMounts& mounts, const Plan& plan, const RootTree& tree) {
+    UniqueFd mapped;
+    if (plan.map_tree) { // an overlay itself cannot be mapped, what it lies on can
+        mounts.mapped_tree = tree.users().mapped_mount(tree.fd());
+        mapped = open_at(mounts.mapped_tree.get(), ".", O_RDONLY | O_DIRECTORY).or_throw(tree.path());
+    }
+    const int lower = mapped ? mapped.get() : tree.fd();
+    mounts.overlay.emplace(OverlayLayer::create_in_memory(lower).or_throw("overlay for --volatile=overlay"));
+    mounts.root = MountFd(duplicate(mounts.overlay->mount().get()).or_throw("overlay for --volatile=overlay"));
+}
+
+// What a kernel that knows no better makes for its own root is given to the container's.
+void make_devpts(PreparedMounts& mounts, const Plan& plan) {
+    mounts.devpts = MountFd::create("devpts", plan.devpts_options, kDevptsAttributes).or_throw("devpts");
+    if (has_private_users(plan)) {
+        for (const char* name : {"", "ptmx"}) {
+            check(fchownat(mounts.devpts.get(), name, root_user_on_host(plan), root_group_on_host(plan), AT_EMPTY_PATH),
+                  "fchownat")
+                .or_throw("devpts");
+        }
+    }
 }
 
 } // namespace
@@ -72,12 +97,11 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMoun
         make_volatile_root(mounts, plan, tree);
         break;
     case RootKind::volatile_overlay:
-        mounts.overlay.emplace(OverlayLayer::create_in_memory(tree.fd()).or_throw("overlay for --volatile=overlay"));
-        mounts.root = MountFd(duplicate(mounts.overlay->mount().get()).or_throw("overlay for --volatile=overlay"));
+        make_volatile_overlay(mounts, plan, tree);
         break;
     }
-    if (plan.console != ConsoleMode::pipe) {
-        mounts.devpts = MountFd::create("devpts", plan.devpts_options, kDevptsAttributes).or_throw("devpts");
+    if (supervisor_makes_devpts(plan)) {
+        make_devpts(mounts, plan);
     }
     for (const OperationGroup& group : plan.groups) {
         for (const Operation& operation : group.operations) {
@@ -90,8 +114,8 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMoun
     const bool tree_is_root = plan.root == RootKind::tree || plan.root == RootKind::volatile_state;
     const bool only_usr = plan.root == RootKind::volatile_usr;
     mounts.custom = custom.open({.root = only_usr ? tree.fd() : mounts.root.get(),
-                                       .attached = tree_is_root && !tree.is_detached_mount() ? tree.fd() : -1,
-                                       .path = tree.path()});
+                                 .attached = tree_is_root && !tree.is_detached_mount() ? tree.fd() : -1,
+                                 .path = tree.path()});
     return mounts;
 }
 

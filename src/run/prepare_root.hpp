@@ -17,6 +17,7 @@ namespace nspawn {
 
 struct PreparedMounts {
     MountFd root;                        // becomes "/"
+    MountFd mapped_tree;                 // below `overlay`, where it is not the tree itself
     std::optional<OverlayLayer> overlay; // behind `root` for --volatile=overlay
     MountFd volatile_usr;                // for --volatile=yes
     MountFd devpts;

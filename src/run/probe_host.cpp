@@ -114,7 +114,8 @@ void probe_process(HostProbe& probe) {
     probe.ignored_signals = parse_unsigned(status_field(status, "\nSigIgn:").value_or("0"), 16).value_or(0);
     probe.no_groups = status_field(status, "\nGroups:") == "";
     probe.facts.seccomp = status.find("\nSeccomp:") != std::string::npos; // with CONFIG_SECCOMP only
-    probe.facts.can_make_nodes = has_capability(probe.facts.capabilities, CAP_MKNOD) && in_initial_user_namespace();
+    probe.nested = !in_initial_user_namespace();
+    probe.facts.can_make_nodes = has_capability(probe.facts.capabilities, CAP_MKNOD) && !probe.nested;
 }
 
 } // namespace
@@ -135,6 +136,9 @@ HostProbe probe_host(const Config& config, const Caller& caller) {
         facts.legacy_controllers.emplace_back(name == "name=systemd" ? "systemd" : name);
     }
 
+    if (config.users.mode != UserMode::host) {
+        facts.all_capabilities = all_capabilities();
+    }
     facts.default_limits = default_resource_limits().or_throw("resource limits");
     facts.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!config.selinux_context.empty() && !facts.selinux) {

@@ -126,8 +126,8 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
         std::vector<const char*> stages = {kStageTree, kStageHost, kStagePlan};
         const auto supervisor_stages = supervisor_stage_names(plan);
         stages.insert(stages.end(), supervisor_stages.begin(), supervisor_stages.end());
-        print(config.json ? plan_as_json(plan, stages, child_stage_names())
-                          : plan_as_text(plan, stages, child_stage_names()));
+        print(config.json ? plan_as_json(plan, stages, child_stage_names(plan))
+                          : plan_as_text(plan, stages, child_stage_names(plan)));
         return 0;
     }
     log::set_machine(plan.machine);

@@ -206,6 +206,9 @@ bool Supervisor::on_handshake() {
     case MessageKind::kill_supervisor:
         kill(getpid(), SIGKILL);
         break;
+    case MessageKind::born:
+    case MessageKind::ready:
+    case MessageKind::tree_ready:
     case MessageKind::incoming:
     case MessageKind::go:
     case MessageKind::refused:
@@ -219,6 +222,7 @@ void Supervisor::payload_runs() {
     timeline_.mark('S', "payload runs");
     manager_.container_running(launch_->leader.pid(), !plan_.notify_ready);
     // Off the start path: the payload is on its way.
+    reap_helper(*launch_);
     reclaim_dead_runs(&launch_->record);
     // Not from here, where the stack is deep.
     loop_.start_timer(EventLoop::Duration(0), [] { give_back_memory(); }).or_throw("payload");

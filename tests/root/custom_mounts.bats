@@ -320,3 +320,68 @@ END
     assert_failure
     assert_one_error_line 'its owners cannot be mapped'
 }
+
+@test "private users: binds, overlays, tmpfs and fresh directories have the owners that were asked for" {
+    chown 1000:1000 "$SHARED"
+    run inside -U --bind="$SHARED:/none" --bind="$SHARED:/same:idmap" --bind="$SHARED:/root-s:rootidmap" \
+        --bind="$SHARED:/web:owner=33" --tmpfs=/scratch --tmpfs=/other:uid=5,gid=6 --bind=:/fresh \
+        --overlay="$SHARED:$BATS_TEST_TMPDIR/upper:/merged" --overlay=+/etc::/etc --bind=+/usr:/again \
+        sh -c 'stat -c "%n %u:%g" /none /same /root-s /web /scratch /other /fresh /merged/file /etc/passwd /again
+               touch /root-s/made /etc/made /fresh/made; touch /merged/made; chown 7:8 /merged/made; rm /merged/file'
+    assert_success
+    assert_output - <<'END'
+/none 65534:65534
+/same 1000:1000
+/root-s 0:0
+/web 33:33
+/scratch 0:0
+/other 5:6
+/fresh 0:0
+/merged/file 0:0
+/etc/passwd 0:0
+/again 0:0
+END
+    assert_equal "$(stat -c %u:%g "$SHARED/made")" 1000:1000
+    assert_equal "$(stat -c %u:%g "$BATS_TEST_TMPDIR/upper/made")" 7:8
+    assert [ -e "$SHARED/file" ]
+    refute [ -e "$TREE/etc/made" ]
+}
+
+@test "private users: mounts below /proc come after ours" {
+    run inside -U --tmpfs=/proc/fs --bind="$SHARED:/proc/irq" sh -c 'stat -f -c %T /proc/fs; cat /proc/irq/file'
+    assert_output - <<<$'tmpfs\ncontent'
+}
+
+@test "bind-user: a user of the host with home and records" {
+    { grep -q "^games:" /etc/passwd && grep -q "^games:" /etc/group; } || skip "the host has no user games"
+    mkdir "$BATS_TEST_TMPDIR/home"
+    chown "$(id -u games):$(id -g games)" "$BATS_TEST_TMPDIR/home"
+    sed "s|^games:.*|games:x:$(id -u games):$(id -g games):Games:$BATS_TEST_TMPDIR/home:/bin/zsh|" /etc/passwd >"$BATS_TEST_TMPDIR/passwd"
+    run unshare --mount sh -c 'mount --bind "$1" /etc/passwd; shift; exec "$@"' sh "$BATS_TEST_TMPDIR/passwd" \
+        "$NSPAWN" -q -P -D "$TREE" -U --bind-user=games --bind-user-shell=yes --bind-user-group=audio \
+        sh -c 'stat -c "%u:%g" /run/host/home/games; cat /run/host/userdb/games.user /run/host/userdb/60514.group
+               stat -c %a /run/host/userdb/games.user-privileged'
+    assert_success
+    assert_line --index 0 60514:60514
+    assert_line --partial '"userName":"games","uid":60514,"gid":60514'
+    assert_line --partial '"shell":"/bin/zsh"'
+    assert_line --partial '"memberOf":["audio"]'
+    assert_line --partial '{"groupName":"games","gid":60514'
+    assert_line 600
+}
+
+@test "bind-user: bad users are one line" {
+    run --separate-stderr inside --bind-user=daemon true
+    assert_failure
+    assert_one_error_line 'needs private users'
+    run --separate-stderr inside -U --bind-user=root true
+    assert_failure
+    assert_one_error_line 'bind-user=root'
+    run --separate-stderr inside -U --bind-user=nobody-has-this-name true
+    assert_failure
+    assert_one_error_line 'the host has no such user'
+    echo 'daemon:x:500:500::/:/bin/sh' >>"$TREE/etc/passwd"
+    run --separate-stderr inside -U --bind-user=daemon true
+    assert_failure
+    assert_one_error_line 'the tree has a user or group of that name already'
+}
