@@ -97,6 +97,10 @@ private:
     }
 
     [[nodiscard]] Operation system_file_system() const {
+        if (input_.host.nested && !plan_.private_network) {
+            // Another one of a network that is not ours is not to be had; the one here shows it.
+            return BindFromHost{.source = "/sys", .target = "/sys", .attributes = kSealed, .recursive = true};
+        }
         switch (api_vfs()) {
         case ApiVfsWritable::yes:
             return MountFileSystem{"sysfs", "/sys", {}, kNoSuid | kNoDev | kNoExec};

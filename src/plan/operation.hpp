@@ -61,6 +61,7 @@ struct BindFromHost {
     uint64_t attributes = 0;
     uint64_t cleared = 0; // attributes of the source's mount that the copy does not take over
     Importance importance = Importance::required;
+    bool recursive = false;
     bool create_target_file = false;
     bool receive_mounts = false; // later mounts below the source show up here too: a slave
 };

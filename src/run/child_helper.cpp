@@ -130,10 +130,11 @@ void await_tree(ChildState& state) {
     if ((plan.namespaces & CLONE_NEWCGROUP) != 0) {
         check(unshare(CLONE_NEWCGROUP), "unshare(CLONE_NEWCGROUP)").or_throw("");
     }
-    state.peer->send(MessageKind::ready).or_throw("");
-    const std::optional<Message> message = state.peer->receive().or_throw("");
+    // A helper that has failed already has said why.
+    const Result<void> told = state.peer->send(MessageKind::ready);
+    const std::optional<Message> message = told.ok() ? state.peer->receive().or_throw("") : std::nullopt;
     if (!message) {
-        _exit(EXIT_FAILURE); // the helper has said why
+        _exit(EXIT_FAILURE);
     }
     state.left_out_by_helper = message->text;
     check(setresgid(0, 0, 0), "setresgid").or_throw("");

@@ -83,6 +83,11 @@ Result<void> mount_here(const ChildState& state, const MountFileSystem& what) {
     if (mounted.error() == ENOENT && make_missing_directory(what.target).ok()) {
         return mount();
     }
+    if (mounted.error() == EBUSY) {
+        // The same file system is there already, and mount(2) sees no sense in that; but it is another view of it.
+        const Result<MountFd> another = MountFd::create(what.type.c_str(), what.options, what.attributes);
+        return another.ok() ? another.value().attach(AT_FDCWD, what.target.c_str()) : another.system_error();
+    }
     return mounted;
 }
 

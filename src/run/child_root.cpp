@@ -75,7 +75,7 @@ void prepare_kernel_file_systems(ChildState& state) {
     if (state.contained.valid() || state.input.nested) {
         state.proc = make_visible(make_proc(state), "proc");
     }
-    if (state.input.nested) {
+    if (state.input.nested && state.plan.private_network) {
         state.sys = make_visible(MountFd::create("sysfs", {}, MOUNT_ATTR_RDONLY | kProcAttributes), "sysfs");
     }
 }

@@ -276,7 +276,7 @@ Launch launch(const LaunchInput& input) {
                                                .no_groups = input.host.no_groups,
                                                .ignored_signals = input.host.ignored_signals,
                                                .bounding_set = input.host.bounding_set,
-                                               .nested = input.host.nested,
+                                               .nested = input.host.facts.nested,
                                                .own_cgroup = launch.cgroup.has_value(),
                                                .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
         (has_private_users(input.plan) ? launch.helper : launch.leader) = std::move(started);

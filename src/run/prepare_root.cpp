@@ -78,7 +78,7 @@ MountFd open_host_mount(const BindFromHost& operation) {
     const Propagation propagation = operation.receive_mounts ? Propagation::slave : Propagation::private_;
     // The host's own files are trusted to point where they mean to (os-release is a link on most hosts).
     Result<MountFd> mount =
-        MountFd::clone_with(AT_FDCWD, operation.source.c_str(), Recursive::no,
+        MountFd::clone_with(AT_FDCWD, operation.source.c_str(), operation.recursive ? Recursive::yes : Recursive::no,
                             {operation.attributes, operation.cleared, propagation}, FinalLink::followed);
     if (mount.error() == ENOENT && operation.importance != Importance::required) {
         return {};

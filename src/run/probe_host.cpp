@@ -114,8 +114,8 @@ void probe_process(HostProbe& probe) {
     probe.ignored_signals = parse_unsigned(status_field(status, "\nSigIgn:").value_or("0"), 16).value_or(0);
     probe.no_groups = status_field(status, "\nGroups:") == "";
     probe.facts.seccomp = status.find("\nSeccomp:") != std::string::npos; // with CONFIG_SECCOMP only
-    probe.nested = !in_initial_user_namespace();
-    probe.facts.can_make_nodes = has_capability(probe.facts.capabilities, CAP_MKNOD) && !probe.nested;
+    probe.facts.nested = !in_initial_user_namespace();
+    probe.facts.can_make_nodes = has_capability(probe.facts.capabilities, CAP_MKNOD) && !probe.facts.nested;
 }
 
 } // namespace

@@ -14,7 +14,6 @@ namespace nspawn {
 struct HostProbe {
     HostFacts facts;
     CgroupHierarchies cgroups;
-    bool nested = false;             // we are in a user namespace ourselves
     bool no_groups = false;          // we are in no supplementary group
     uint64_t ignored_signals = 0;    // bit N-1 for signal N
     CapabilityMask bounding_set = 0; // ours

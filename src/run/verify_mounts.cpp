@@ -80,6 +80,12 @@ public:
         }
     }
 
+    void expect_id_map(const std::string& target) const {
+        if (!has_flag(topmost(target).flags, "idmapped")) {
+            fail(target, "is not id-mapped");
+        }
+    }
+
     void expect_type(const std::string& target, std::string_view type) const {
         if (topmost(target).type != type) {
             fail(target, fmt::format("is no {}", type));
@@ -170,6 +176,9 @@ void verify_all(const Verifier& verifier, const Plan& plan, const std::vector<si
     }
     if (plan.root == RootKind::volatile_usr) {
         verifier.expect("/usr", MOUNT_ATTR_RDONLY);
+    }
+    if (plan.map_tree && plan.root != RootKind::volatile_overlay) {
+        verifier.expect_id_map(plan.root == RootKind::volatile_usr ? "/usr" : "/");
     }
     const std::vector<std::string_view> asked_for = custom_destinations(plan);
     size_t number = 0;
