@@ -61,6 +61,7 @@ struct Plan {
     uint64_t namespaces = 0; // CLONE_NEW*
     RootKind root = RootKind::tree;
     bool read_only = false;
+    PivotRoot pivot_root; // what the tree is has been decided by the time of the plan; where its old root goes has not
     std::vector<MountOption> volatile_options; // of the tmpfs behind RootKind::volatile_*
     CgroupLayout container_cgroups = CgroupLayout::none;
 

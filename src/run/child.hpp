@@ -26,6 +26,7 @@ struct ChildInput {
     Handshake& supervisors_end; // closed at once: it must close when the supervisor dies
     Timeline& timeline;
     const MountFd& root;         // becomes "/"
+    const MountFd& old_root;     // shown in it for --pivot-root=, else invalid
     const MountFd& volatile_usr; // the tree's /usr for --volatile=yes, else invalid
     const std::vector<HostMount>& host_mounts;
     const MountFd& devpts;

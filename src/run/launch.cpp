@@ -204,6 +204,7 @@ Launch launch(const LaunchInput& input) {
                                                        .supervisors_end = *launch.handshake,
                                                        .timeline = timeline,
                                                        .root = mounts.root,
+                                                       .old_root = mounts.old_root,
                                                        .volatile_usr = mounts.volatile_usr,
                                                        .host_mounts = mounts.host,
                                                        .devpts = mounts.devpts,
