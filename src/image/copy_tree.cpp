@@ -119,7 +119,7 @@ public:
 
 private:
     static std::string path_in(const Pair& pair, const char* name) {
-        return pair.path.empty() ? name : simplified(join(pair.path, name));
+        return pair.path.empty() || *name == '\0' ? pair.path + name : pair.path + '/' + name;
     }
     [[noreturn]] void fail(const Pair& pair, const char* name, SystemError error) const {
         if (error.code == EINTR) {
