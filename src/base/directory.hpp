@@ -18,7 +18,8 @@ namespace nspawn {
 // The entry lives as long as the call. Entries that are removed meanwhile may or may not be seen.
 template <size_t kBufferSize = 4096, typename Visit>
 Result<void> for_each_entry(int directory, Visit visit) {
-    alignas(dirent64) std::array<char, kBufferSize> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+    alignas(dirent64) std::array<char, kBufferSize>
+        buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
     for (;;) {
         const ssize_t got = ::getdents64(directory, buffer.data(), buffer.size());
         if (got <= 0) {

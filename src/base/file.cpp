@@ -29,6 +29,17 @@ Result<UniqueFd> open_in_root(int root, const char* path, int flags, mode_t mode
     return last_error("openat2");
 }
 
+Result<UniqueFd> open_beneath(int directory, const char* path, int flags) {
+    open_how how{};
+    how.flags = static_cast<uint64_t>(flags) | O_NOFOLLOW | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+    const long fd = syscall(SYS_openat2, directory, path, &how, sizeof how);
+    if (fd < 0) {
+        return last_error("openat2");
+    }
+    return UniqueFd(static_cast<int>(fd));
+}
+
 Result<UniqueFd> open_at(int directory, const char* path, int flags, mode_t mode) {
     const int fd = ::openat(directory, path, flags | O_CLOEXEC, mode);
     if (fd < 0) {

@@ -17,6 +17,8 @@ namespace nspawn {
 
 // openat2(2) with RESOLVE_IN_ROOT: `path` is looked up as if `root` were "/". `resolve` is added to the flags.
 Result<UniqueFd> open_in_root(int root, const char* path, int flags, mode_t mode = 0, uint64_t resolve = 0);
+// openat2(2) for what lies below `directory`: no symbolic link anywhere, no "..", and nothing that is mounted there.
+Result<UniqueFd> open_beneath(int directory, const char* path, int flags);
 // openat(2), O_CLOEXEC added.
 Result<UniqueFd> open_at(int directory, const char* path, int flags, mode_t mode = 0);
 // Reopens what an O_PATH descriptor stands for.

@@ -73,16 +73,51 @@ void settings(Draft& draft, const Value& value) {
 
 void no_pager(Draft& draft, const Value& /*value*/) { draft.config.pager = false; }
 
-void directory(Draft& draft, const Value& value) {
+namespace {
+
+// Absolute; empty for an empty value, which takes an earlier one back.
+std::string host_path(const Draft& draft, const Value& value) {
     if (value.text.empty()) {
-        draft.config.directory.clear();
-        return;
+        return "";
     }
     if (value.text.size() >= PATH_MAX) {
         throw Error(fmt::format("a path has at most {} bytes", PATH_MAX - 1));
     }
-    draft.config.directory =
-        simplified(is_absolute(value.text) ? std::string(value.text) : join(draft.caller.start_of_paths(), value.text));
+    return simplified(is_absolute(value.text) ? std::string(value.text)
+                                              : join(draft.caller.start_of_paths(), value.text));
+}
+
+// A directory of the tree that is not its top.
+std::string path_below_root(std::string_view text) {
+    std::string_view path = text;
+    while (path.size() > 1 && path.ends_with('/')) {
+        path.remove_suffix(1);
+    }
+    if (!is_absolute(path) || !is_normalized(path)) {
+        throw Error(fmt::format("'{}' is not an absolute path without '..', '.' and '//'", printable(text)));
+    }
+    if (path == "/") {
+        throw Error("'/' is the tree's root directory already");
+    }
+    if (path.size() >= PATH_MAX) {
+        throw Error(fmt::format("a path has at most {} bytes", PATH_MAX - 1));
+    }
+    return std::string(path);
+}
+
+} // namespace
+
+void directory(Draft& draft, const Value& value) { draft.config.directory = host_path(draft, value); }
+
+void template_directory(Draft& draft, const Value& value) { draft.config.template_directory = host_path(draft, value); }
+
+void pivot_root(Draft& draft, const Value& value) {
+    PivotRoot pivot;
+    if (std::string_view rest = value.text; !rest.empty()) {
+        pivot.new_root = path_below_root(take_until(rest, ':'));
+        pivot.old_root = rest.empty() ? "" : path_below_root(rest);
+    }
+    draft.config.pivot_root = std::move(pivot);
 }
 
 void volatile_mode(Draft& draft, const Value& value) {

@@ -45,13 +45,21 @@ struct Credential {
     std::string content; // may hold any byte
 };
 
+// Paths in the tree, absolute and normalized.
+struct PivotRoot {
+    std::string new_root; // becomes "/"; empty: the tree's own
+    std::string old_root; // where the tree's own root directory is seen in it; empty: nowhere
+};
+
 struct Config {
     // Which tree.
-    std::string directory; // absolute; empty: not given
-    std::string machine;   // empty: derived from the tree
+    std::string directory;          // absolute; empty: not given
+    std::string machine;            // empty: derived from the tree
+    std::string template_directory; // absolute; empty: none. Where `directory` is missing it is made of this one
     bool ephemeral = false;
     bool read_only = false;
     Volatile volatile_mode = Volatile::no;
+    PivotRoot pivot_root;
     SettingsMode settings = SettingsMode::yes;
 
     // What else is mounted in it, as given.

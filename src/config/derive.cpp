@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <utility>
 
 namespace nspawn {
 
@@ -60,6 +61,7 @@ public:
         settle_console();
         settle_tree();
         check_users();
+        settle_template();
         settle_inspection();
         if (switches_.suppress_sync && last_of(held_, "suppress-sync") == nullptr) {
             config_.suppress_sync = *switches_.suppress_sync;
@@ -181,6 +183,25 @@ private:
         }
     }
 
+    void settle_template() {
+        const Assignment* const from = last_of(held_, "template");
+        const Assignment* const ephemeral = last_of(held_, "ephemeral");
+        if (config_.template_directory.empty()) {
+            return;
+        }
+        // A file is heard too late: what the command line says has been looked for by then.
+        if (config_.ephemeral &&
+            (!config_.directory.empty() || ephemeral->origin.kind == Origin::Kind::settings_file)) {
+            throw Error(fmt::format("{} and {} cannot be combined", place_of(*from), place_of(*ephemeral)),
+                        "A throw-away copy of the template itself needs no place: leave --directory= out.");
+        }
+        read_template_as_directory(config_);
+        if (config_.directory.empty() && config_.machine.empty()) {
+            throw Error(fmt::format("{} needs a place where the tree is made", place_of(*from)),
+                        "Name it with --directory= or --machine=.");
+        }
+    }
+
     void settle_inspection() {
         if (config_.json && !config_.show_config && !config_.dry_run) {
             throw Error("--json: there is nothing to print, add --show-config or --dry-run");
@@ -208,6 +229,12 @@ CapabilityMask retained_capabilities(const Config& config) {
         wanted &= ~capability_mask(CAP_NET_BIND_SERVICE);
     }
     return wanted & ~config.drop_capability;
+}
+
+void read_template_as_directory(Config& config) {
+    if (config.ephemeral && config.directory.empty() && !config.template_directory.empty()) {
+        config.directory = std::exchange(config.template_directory, {});
+    }
 }
 
 Derived derive(Draft& draft, const Held& held, const EnvironmentSwitches& switches) {

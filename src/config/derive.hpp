@@ -22,6 +22,9 @@ struct Derived {
     std::vector<Implied> implied;
 };
 
+// --ephemeral with a template and no directory is a throw-away copy of the template itself.
+void read_template_as_directory(Config& config);
+
 // Completes draft.config. Throws Error for options that contradict each other, naming where both came from.
 Derived derive(Draft& draft, const Held& held, const EnvironmentSwitches& switches);
 

@@ -44,6 +44,7 @@ enum class MaskGroup {
     ephemeral,
     read_only,
     volatile_mode,
+    pivot_root,
     working_directory,
     environment,
     user,

@@ -101,6 +101,7 @@ std::vector<Provenance> provenance_of(const Config& config, const Held& held, co
 Config read_command_line(const CommandLine& line, const Caller& caller) {
     Draft draft = draft_of(line, caller);
     draft.config.words = line.words;
+    read_template_as_directory(draft.config);
     return std::move(draft.config);
 }
 

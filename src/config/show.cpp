@@ -126,6 +126,14 @@ Lines limits(const Config& config) {
     return lines;
 }
 
+Lines pivot_root(const Config& config) {
+    const PivotRoot& pivot = config.pivot_root;
+    if (pivot.new_root.empty()) {
+        return {};
+    }
+    return {pivot.old_root.empty() ? pivot.new_root : fmt::format("{}:{}", pivot.new_root, pivot.old_root)};
+}
+
 Lines custom_mounts(const Config& config, CustomMountKind kind, bool read_only) {
     Lines lines;
     for (const CustomMount& mount : config.custom_mounts) {

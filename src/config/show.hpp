@@ -25,6 +25,7 @@ Lines string(const Config& config) {
     return text(config.*member);
 }
 Lines capability_names(CapabilityMask mask);
+Lines pivot_root(const Config& config);
 Lines custom_mounts(const Config& config, CustomMountKind kind, bool read_only);
 
 template <CustomMountKind kind, bool read_only>

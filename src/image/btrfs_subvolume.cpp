@@ -11,10 +11,8 @@
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 namespace nspawn {
@@ -24,19 +22,8 @@ namespace {
 // A payload may nest as many subvolumes as it likes; nobody does that by accident.
 constexpr size_t kMaxNested = 65536;
 
-Result<UniqueFd> open_below(int directory, const char* path, int flags) {
-    open_how how{};
-    how.flags = static_cast<uint64_t>(flags) | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-    const long fd = syscall(SYS_openat2, directory, path, &how, sizeof how);
-    if (fd < 0) {
-        return last_error("openat2");
-    }
-    return UniqueFd(static_cast<int>(fd));
-}
-
 Result<UniqueFd> open_subvolume(int directory, const char* path) {
-    return open_below(directory, path, O_RDONLY | O_DIRECTORY);
+    return open_beneath(directory, path, O_RDONLY | O_DIRECTORY);
 }
 
 // Where the entry of subvolume `id` is, relative to the top of the subvolume that holds it.

@@ -14,10 +14,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 namespace nspawn {
 
@@ -26,14 +24,7 @@ namespace {
 constexpr size_t kMaxOpenLevels = 24;
 
 Result<UniqueFd> open_child_directory(int parent, const char* name) {
-    open_how how{};
-    how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_BENEATH;
-    const long fd = syscall(SYS_openat2, parent, name, &how, sizeof how);
-    if (fd < 0) {
-        return last_error("openat2");
-    }
-    return UniqueFd(static_cast<int>(fd));
+    return open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
 }
 
 // A directory that lacks the owner's permission bits stops everybody but the almighty root.

@@ -39,7 +39,7 @@ ImageFacts read_image_facts(const Config& config, const RootTree& tree) {
     facts.read_only = tree.read_only();
     facts.id_map = tree.users().map();
     // An overlay has the map below it already.
-    facts.map_tree = tree.users().ownership() == TreeOwnership::map && !tree.is_detached_mount();
+    facts.map_tree = tree.users().ownership() == TreeOwnership::map && !tree.is_overlay();
     facts.is_host_root = tree.path() == "/";
     facts.machine_id = read_machine_id(tree.fd());
     if (!config.user.empty()) {

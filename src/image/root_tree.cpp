@@ -2,6 +2,8 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "image/ephemeral.hpp"
 #include "image/os_tree_check.hpp"
 #include "image/shift_ownership.hpp"
@@ -24,12 +26,14 @@ struct RootTree::State {
     std::string no_description;
     TreeLock lock;
     PrivateUsers users;
-    std::optional<EphemeralCopy> copy; // last, so that it goes first
+    std::optional<EphemeralCopy> copy; // last but what lies in it, so that it goes first
+    UniqueFd new_root;                 // of --pivot-root=
 
     State(RootSelection selected, bool untouched, TreeLock held)
         : selection(std::move(selected)), read_only(untouched), lock(std::move(held)) {}
     [[nodiscard]] int directory() const { return selection.directory.get(); }
-    [[nodiscard]] int fd() const { return copy ? copy->fd() : directory(); }
+    [[nodiscard]] int top() const { return copy ? copy->fd() : directory(); }
+    [[nodiscard]] int fd() const { return new_root ? new_root.get() : top(); }
 };
 
 namespace {
@@ -76,10 +80,65 @@ std::vector<std::string> mount_points_of(const Config& config) {
     return mount_points;
 }
 
+// Where the tree's content begins: a directory in it with --pivot-root=, looked up as if the tree were "/".
+UniqueFd open_new_root(const Config& config, int top, const std::string& path) {
+    const std::string& new_root = config.pivot_root.new_root;
+    if (new_root.empty()) {
+        return {};
+    }
+    Result<UniqueFd> directory = open_in_root(top, new_root.c_str(), O_RDONLY | O_DIRECTORY);
+    if (!directory.ok()) {
+        throw Error(fmt::format("--pivot-root={}: in {}: {}", printable(new_root), printable(path),
+                                error_text(directory.error())))
+            .with_code(directory.error());
+    }
+    return std::move(directory).value();
+}
+
+void check_tree(const Config& config, const EnvironmentSwitches& switches, int directory, const TopLevel& top,
+                const std::string& path) {
+    const bool boot = config.start_mode == StartMode::boot;
+    if (!boot || switches.check_os_release) {
+        check_os_tree(directory, top, path, boot, mount_points_of(config));
+    }
+}
+
+void tell(const Config& config, const std::string& what) {
+    if (!config.quiet) {
+        log::info("{}", what);
+    }
+}
+
+// The tree itself is what is asked for from here on, whoever made it.
+void make_missing_tree(const Config& config, const EnvironmentSwitches& switches, RootSelection& selection) {
+    const int source = selection.directory.get();
+    const UniqueFd new_root = open_new_root(config, source, selection.template_path);
+    const int content = new_root ? new_root.get() : source;
+    check_tree(config, switches, content, TopLevel(content), selection.template_path);
+    if (config.dry_run) {
+        return;
+    }
+    TreeFromTemplate made = make_from_template(source, selection.template_path, *selection.missing);
+    if (!made.description.empty()) {
+        tell(config,
+             fmt::format("Made {} from template {} ({}).", selection.path, selection.template_path, made.description));
+        selection.template_path.clear();
+    }
+    selection.directory = std::move(made.directory);
+    selection.missing.reset();
+}
+
 } // namespace
 
 RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, RootSelection selection) {
     refuse_host_tree(config, selection);
+    if (selection.missing) {
+        make_missing_tree(config, switches, selection);
+    }
+    if (!selection.missing && !selection.template_path.empty()) {
+        tell(config,
+             fmt::format("{} exists already; the template {} is not used.", selection.path, selection.template_path));
+    }
     bool read_only =
         config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
     const CustomMount* const other = mount_in_place_of_tree(config);
@@ -90,11 +149,9 @@ RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switche
     }
     auto state = std::make_unique<State>(std::move(selection), read_only, std::move(lock));
     // Checked before anything is copied: a tree that cannot be used costs nothing.
-    TopLevel top(state->directory());
-    const bool boot = config.start_mode == StartMode::boot;
-    if (!boot || switches.check_os_release) {
-        check_os_tree(state->directory(), top, state->selection.path, boot, mount_points_of(config));
-    }
+    state->new_root = open_new_root(config, state->directory(), state->selection.path);
+    TopLevel top(state->fd());
+    check_tree(config, switches, state->fd(), top, state->selection.path);
     const RootSelection& selected = state->selection;
     state->users = PrivateUsers::settle({config, state->directory(), selected.path, selected.machine, read_only});
     if (config.dry_run) {
@@ -102,6 +159,7 @@ RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switche
     }
     if (config.ephemeral) {
         state->copy.emplace(EphemeralCopy::create(state->directory(), selected.path, selected.machine, state->users));
+        state->new_root = open_new_root(config, state->top(), selected.path);
     }
     if (!read_only) {
         make_base_directories(state->fd(), top);
@@ -109,7 +167,7 @@ RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switche
         state->copy->make_read_only();
     }
     if (state->users.ownership() == TreeOwnership::chown) {
-        shift_ownership(state->fd(), selected.path, state->users.root());
+        shift_ownership(state->top(), selected.path, state->users.root());
     }
     return RootTree(std::move(state));
 }
@@ -123,11 +181,15 @@ void RootTree::release() { state_.reset(); }
 
 int RootTree::fd() const { return state_->fd(); }
 
-bool RootTree::is_detached_mount() const { return state_->copy && state_->copy->is_detached_mount(); }
+int RootTree::old_root() const { return state_->new_root ? state_->top() : -1; }
+
+bool RootTree::is_overlay() const { return state_->copy && state_->copy->is_detached_mount(); }
+
+bool RootTree::is_detached_mount() const { return !state_->new_root && is_overlay(); }
 
 void RootTree::renew() {
-    if (!state_->copy) {
-        return;
+    if (!state_->copy || state_->new_root) {
+        return; // a directory of it is cloned as often as needed
     }
     state_->copy->renew();
     if (state_->read_only) {

@@ -10,8 +10,10 @@
 #include "config/environment_switches.hpp"
 #include "image/image_facts.hpp"
 #include "image/private_users.hpp"
+#include "image/template.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace nspawn {
@@ -24,11 +26,16 @@ struct RootSelection {
     std::string machine_suffix;     // "-%016x" for --ephemeral without --machine, else empty
     bool image_read_only = false;   // the pool's image is marked read-only (-M)
     std::string settings_directory; // where an untrusted NAME.nspawn may lie; empty: nowhere
+    // --template= and nothing at `path` yet: `directory` is the template until the tree is made of it.
+    std::optional<MissingTree> missing;
+    std::string template_path; // empty: none was named
 };
 
 // `directory` as given with --directory= (may be relative; empty: not given), `machine` as given with --machine=.
-// Neither: the working directory. Only a machine: its tree in the image pool.
-RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral);
+// Neither: the working directory. Only a machine: its tree in the image pool. With a template only the machine's place
+// in the pool, and a tree that is missing there is an answer too.
+RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral,
+                          const std::string& template_path = {});
 
 class RootTree {
 public:
@@ -43,9 +50,13 @@ public:
 
     // Descriptor of the directory that becomes "/": of the tree itself, or for an overlay of the detached mount.
     [[nodiscard]] int fd() const;
+    // The tree's own root directory when --pivot-root= puts another one in its place, else -1. Clone it.
+    [[nodiscard]] int old_root() const;
     // True when fd() is the root of a detached mount that is to be attached as it is, once per start (see renew());
     // false: clone it with open_tree(2).
     [[nodiscard]] bool is_detached_mount() const;
+    // An overlay over the tree: with private users it lies on an id-mapped mount, and needs no map of its own.
+    [[nodiscard]] bool is_overlay() const;
     // To be called before the container is started once more with the same tree, as it does after a reboot inside.
     void renew();
 

@@ -23,6 +23,7 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kLongestMachineName = 64;
+constexpr const char* kPool = "/var/lib/machines"; // where a machine's tree is made that nobody gave a place
 
 [[noreturn]] void throw_unusable(const std::string& path, int error, bool given) {
     const std::string what = given ? "--directory=" + printable(path) : "the working directory";
@@ -98,9 +99,43 @@ void add_ephemeral_suffix(RootSelection& selection) {
     }
 }
 
-} // namespace
+void settle_names(RootSelection& selection, const std::string& machine, bool ephemeral) {
+    selection.machine = machine.empty() ? derived_machine_name(selection.path) : machine;
+    if (selection.path != "/") {
+        selection.settings_directory = parent_of(selection.path);
+    }
+    if (ephemeral && machine.empty()) {
+        add_ephemeral_suffix(selection);
+    }
+}
 
-RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral) {
+UniqueFd open_template(const std::string& path) {
+    Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY);
+    if (!directory.ok()) {
+        throw Error(fmt::format("--template={}: {}", printable(path), error_text(directory.error())))
+            .with_code(directory.error());
+    }
+    return std::move(directory).value();
+}
+
+bool is_missing(const std::string& directory) {
+    struct stat status {};
+    return stat(directory.c_str(), &status) < 0 && errno == ENOENT;
+}
+
+RootSelection select_missing(const std::string& directory, const std::string& machine, UniqueFd source,
+                             std::string source_path) {
+    RootSelection selection;
+    selection.missing = find_place_for(directory, source.get(), source_path);
+    selection.missing->path = join(path_of(selection.missing->parent.get(), directory), selection.missing->name);
+    selection.path = selection.missing->path;
+    selection.directory = std::move(source);
+    selection.template_path = std::move(source_path);
+    settle_names(selection, machine, false);
+    return selection;
+}
+
+RootSelection select_existing(const std::string& directory, const std::string& machine, bool ephemeral) {
     RootSelection selection;
     if (directory.empty() && !machine.empty()) {
         PoolImage image = find_pool_image(machine);
@@ -117,13 +152,25 @@ RootSelection select_root(const std::string& directory, const std::string& machi
     if (selection.path.empty()) {
         selection.path = path_of(selection.directory.get(), directory.empty() ? "the working directory" : directory);
     }
-    selection.machine = machine.empty() ? derived_machine_name(selection.path) : machine;
-    if (selection.path != "/") {
-        selection.settings_directory = parent_of(selection.path);
+    settle_names(selection, machine, ephemeral);
+    return selection;
+}
+
+} // namespace
+
+RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral,
+                          const std::string& template_path) {
+    if (template_path.empty() || (directory.empty() && machine.empty())) {
+        return select_existing(directory, machine, ephemeral);
     }
-    if (ephemeral && machine.empty()) {
-        add_ephemeral_suffix(selection);
+    const std::string place = directory.empty() ? join(kPool, machine) : directory;
+    UniqueFd source = open_template(template_path);
+    std::string source_path = path_of(source.get(), template_path);
+    if (is_missing(place)) {
+        return select_missing(place, machine, std::move(source), std::move(source_path));
     }
+    RootSelection selection = select_existing(place, machine, ephemeral);
+    selection.template_path = std::move(source_path);
     return selection;
 }
 

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
+#include "base/work_stack.hpp"
 #include "image/shifted_ids.hpp"
 #include "linux/extended_attributes.hpp"
 #include "linux/termination.hpp"
@@ -13,18 +14,18 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 namespace nspawn {
 
 namespace {
 
 constexpr uint32_t kBusyBase = 0xfffe0000; // on the top directory: a shift has begun and not ended
+constexpr unsigned kThreads = 2;
 constexpr size_t kListBuffer = size_t{64} * 1024;
 constexpr const char* kAccessAcl = "system.posix_acl_access";
 constexpr const char* kDefaultAcl = "system.posix_acl_default";
@@ -46,7 +47,9 @@ struct Keepsake {
         if (text.size() >= sizeof bits) {
             std::memcpy(&bits, text.data(), sizeof bits);
             mode |= bits & kLostBits;
-            capability = text.substr(sizeof bits);
+            if (capability.empty()) {
+                capability = text.substr(sizeof bits);
+            }
         }
     }
 };
@@ -61,17 +64,6 @@ struct Pending {
     std::shared_ptr<OpenDirectory> parent;
     std::string name;
 };
-
-Result<UniqueFd> open_within(int directory, const char* name, int flags) {
-    open_how how{};
-    how.flags = static_cast<uint64_t>(flags) | O_NOFOLLOW | O_CLOEXEC;
-    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_BENEATH;
-    const long fd = syscall(SYS_openat2, directory, name, &how, sizeof how);
-    if (fd < 0) {
-        return last_error("openat2");
-    }
-    return UniqueFd(static_cast<int>(fd));
-}
 
 // Gone, or exchanged for something else since it was listed; or a mount.
 bool is_not_ours(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV; }
@@ -102,31 +94,46 @@ const char* hint_for(int code) {
     }
 }
 
+// What all threads share.
+struct Shift {
+    const std::string& path;
+    const uint32_t base;
+    WorkStack<Pending> pending;
+    std::mutex precious; // two names of one file must not be mended at once
+};
+
+// What one thread does. Holds the buffers it needs.
 class Shifter {
 public:
-    Shifter(const std::string& path, uint32_t base) : path_(path), base_(base) {}
+    explicit Shifter(Shift& shift) : shift_(shift), path_(shift.path), base_(shift.base) {}
 
-    void run(int tree) {
-        const UniqueFd top = open_at(tree, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW).or_throw(printable(path_));
-        struct stat status {};
-        check(fstat(top.get(), &status), "fstat").or_throw(printable(path_));
-        if (is_right(status.st_uid, status.st_gid)) {
+    // Owner and attributes of a directory, and of all in it but directories, which are left for later.
+    void operator()(const Pending& next) {
+        Result<UniqueFd> opened = open_beneath(next.parent->fd.get(), next.name.c_str(), O_RDONLY | O_DIRECTORY);
+        if (!opened.ok()) {
+            if (!is_not_ours(opened.error())) {
+                fail(opened.system_error(), next.parent->fd.get(), next.name.c_str());
+            }
             return;
         }
-        change_owner(top.get(), "", kBusyBase | (status.st_uid & (kIdRange - 1)), status.st_gid);
-        visit(top.get());
-        while (!pending_.empty()) {
-            const Pending next = std::move(pending_.back());
-            pending_.pop_back();
-            descend(next);
+        auto directory = std::make_shared<OpenDirectory>(OpenDirectory{std::move(opened).value()});
+        const int fd = directory->fd.get();
+        const struct stat status = status_of(fd);
+        if (!is_right(status)) {
+            change_owner(fd, "", shifted(status.st_uid), shifted(status.st_gid));
         }
-        shift_attributes(ExtendedAttributes::of_open_file(top.get()), top.get());
-        change_owner(top.get(), "", shifted(status.st_uid), shifted(status.st_gid));
+        shift_attributes(ExtendedAttributes::of_open_file(fd), fd);
+        shift_entries(directory);
     }
 
-private:
+    [[nodiscard]] struct stat status_of(int fd) const {
+        struct stat status {};
+        check(fstat(fd, &status), "fstat").or_throw(printable(path_));
+        return status;
+    }
     [[nodiscard]] uint32_t shifted(uint32_t id) const { return shifted_id(id, base_); }
     [[nodiscard]] bool is_right(uid_t uid, gid_t gid) const { return shifted(uid) == uid && shifted(gid) == gid; }
+    [[nodiscard]] bool is_right(const struct stat& status) const { return is_right(status.st_uid, status.st_gid); }
 
     [[noreturn]] void fail(SystemError error, int directory, const char* name) const {
         throw Error(fmt::format("cannot change the owner of {}: {}: {}", printable(path_of(path_, directory, name)),
@@ -141,30 +148,7 @@ private:
         }
     }
 
-    void descend(const Pending& next) {
-        Result<UniqueFd> opened = open_within(next.parent->fd.get(), next.name.c_str(), O_RDONLY | O_DIRECTORY);
-        if (!opened.ok()) {
-            if (!is_not_ours(opened.error())) {
-                fail(opened.system_error(), next.parent->fd.get(), next.name.c_str());
-            }
-            return;
-        }
-        auto directory = std::make_shared<OpenDirectory>(OpenDirectory{std::move(opened).value()});
-        const int fd = directory->fd.get();
-        struct stat status {};
-        check(fstat(fd, &status), "fstat").or_throw(printable(path_));
-        if (!is_right(status.st_uid, status.st_gid)) {
-            change_owner(fd, "", shifted(status.st_uid), shifted(status.st_gid));
-        }
-        shift_attributes(ExtendedAttributes::of_open_file(fd), fd);
-        visit(directory);
-    }
-
-    void visit(int top) {
-        visit(std::make_shared<OpenDirectory>(OpenDirectory{duplicate(top).or_throw(printable(path_))}));
-    }
-
-    void visit(const std::shared_ptr<OpenDirectory>& directory) {
+    void shift_entries(const std::shared_ptr<OpenDirectory>& directory) {
         if (is_termination_requested()) {
             throw Error(fmt::format("interrupted while changing the owners of {}", printable(path_)),
                         "The next start goes on where this one stopped.");
@@ -172,7 +156,7 @@ private:
         const int fd = directory->fd.get();
         const Result<void> listed = for_each_entry<kListBuffer>(fd, [&](const dirent64& entry) {
             if (entry.d_type == DT_DIR || (entry.d_type == DT_UNKNOWN && is_directory(fd, entry.d_name))) {
-                pending_.push_back({directory, entry.d_name});
+                shift_.pending.push({directory, entry.d_name});
             } else {
                 shift_entry(fd, entry.d_name);
             }
@@ -183,6 +167,30 @@ private:
         }
     }
 
+    // Ids in the values of a file's or directory's attributes.
+    void shift_attributes(const ExtendedAttributes& attributes, int fd) {
+        const Result<std::string_view> names = attributes.list(list_);
+        if (!names.ok()) {
+            fail(names.system_error(), fd, "");
+        }
+        for_each_attribute(names.value(), [&](std::string_view name) {
+            const bool acl = name == kAccessAcl || name == kDefaultAcl;
+            if (!acl && name != kCapability) {
+                return;
+            }
+            const Result<std::string_view> value = attributes.get(name.data(), value_);
+            if (!value.ok()) {
+                return fail(value.system_error(), fd, "");
+            }
+            const std::string wanted =
+                acl ? shifted_acl(value.value(), base_) : shifted_capability(value.value(), base_);
+            if (wanted != value.value()) {
+                set(attributes, name.data(), wanted, fd);
+            }
+        });
+    }
+
+private:
     static bool is_directory(int directory, const char* name) {
         struct stat status {};
         return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && S_ISDIR(status.st_mode);
@@ -227,21 +235,21 @@ private:
 
     // A file that has more to lose than its owner: looked at, changed and mended by one descriptor.
     void shift_precious(int directory, const char* name) {
-        const Result<UniqueFd> file = open_within(directory, name, O_PATH);
+        const Result<UniqueFd> file = open_beneath(directory, name, O_PATH);
         if (!file.ok()) {
             if (!is_not_ours(file.error())) {
                 fail(file.system_error(), directory, name);
             }
             return;
         }
+        const std::lock_guard lock(shift_.precious);
         const int fd = file.value().get();
-        struct stat status {};
-        check(fstat(fd, &status), "fstat").or_throw(printable(path_));
+        const struct stat status = status_of(fd);
         if (S_ISLNK(status.st_mode) || S_ISDIR(status.st_mode)) {
             return; // exchanged meanwhile
         }
         const ExtendedAttributes attributes = ExtendedAttributes::of_path_fd(fd);
-        if (!is_right(status.st_uid, status.st_gid) || attributes.get(kKeepsake, value_).ok()) {
+        if (!is_right(status) || attributes.get(kKeepsake, value_).ok()) {
             shift_owner_and_mend(fd, status, attributes);
         }
         shift_attributes(attributes, fd);
@@ -277,35 +285,26 @@ private:
         }
     }
 
-    // Ids in the values of a file's or directory's attributes.
-    void shift_attributes(const ExtendedAttributes& attributes, int fd) {
-        const Result<std::string_view> names = attributes.list(list_);
-        if (!names.ok()) {
-            fail(names.system_error(), fd, "");
-        }
-        for_each_attribute(names.value(), [&](std::string_view name) {
-            const bool acl = name == kAccessAcl || name == kDefaultAcl;
-            if (!acl && name != kCapability) {
-                return;
-            }
-            const Result<std::string_view> value = attributes.get(name.data(), value_);
-            if (!value.ok()) {
-                return fail(value.system_error(), fd, "");
-            }
-            const std::string wanted =
-                acl ? shifted_acl(value.value(), base_) : shifted_capability(value.value(), base_);
-            if (wanted != value.value()) {
-                set(attributes, name.data(), wanted, fd);
-            }
-        });
-    }
-
+    Shift& shift_;
     const std::string& path_;
-    uint32_t base_;
-    std::vector<Pending> pending_;
+    const uint32_t base_;
     std::vector<char> list_ = std::vector<char>(ExtendedAttributes::kLargest);
     std::vector<char> value_ = std::vector<char>(ExtendedAttributes::kLargest);
 };
+
+void shift_tree(const UniqueFd& top, const std::string& path, uint32_t base) {
+    Shift shift{path, base, {}, {}};
+    Shifter shifter(shift);
+    const struct stat status = shifter.status_of(top.get());
+    if (shifter.is_right(status)) {
+        return;
+    }
+    shifter.change_owner(top.get(), "", kBusyBase | (status.st_uid & (kIdRange - 1)), status.st_gid);
+    shifter.shift_entries(std::make_shared<OpenDirectory>(OpenDirectory{duplicate(top.get()).or_throw("")}));
+    shift.pending.work_off(kThreads, [&] { return Shifter(shift); });
+    shifter.shift_attributes(ExtendedAttributes::of_open_file(top.get()), top.get());
+    shifter.change_owner(top.get(), "", shifted_id(status.st_uid, base), shifted_id(status.st_gid, base));
+}
 
 } // namespace
 
@@ -314,7 +313,7 @@ void shift_ownership(int tree, const std::string& path, uint32_t base) {
         throw Error(fmt::format("{} is not the start of an id range: it has to be a multiple of 65536 below {}", base,
                                 kBusyBase));
     }
-    Shifter(path, base).run(tree);
+    shift_tree(open_at(tree, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW).or_throw(printable(path)), path, base);
 }
 
 } // namespace nspawn

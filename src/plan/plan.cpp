@@ -181,6 +181,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan.private_network = config.private_network;
     plan.root = root_kind(config.volatile_mode);
     plan.read_only = config.read_only || image.read_only || plan.root != RootKind::tree;
+    plan.pivot_root = config.pivot_root;
     plan.container_cgroups = container_cgroup_mode(switches, host, image);
     plan.console = config.console.value_or(ConsoleMode::read_only);
     plan.listen_fds = host.listen_fds;

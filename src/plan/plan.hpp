@@ -65,6 +65,7 @@ struct Plan {
     bool private_network = false;
     RootKind root = RootKind::tree;
     bool read_only = false;
+    PivotRoot pivot_root; // what the tree is has been decided by the time of the plan; where its old root goes has not
     std::vector<MountOption> volatile_options; // of the tmpfs behind RootKind::volatile_*
     CgroupLayout container_cgroups = CgroupLayout::none;
 

@@ -130,7 +130,7 @@ std::vector<std::string> namespace_names(uint64_t namespaces) {
     return names;
 }
 
-const char* root_text(const Plan& plan) {
+const char* root_kind_text(const Plan& plan) {
     switch (plan.root) {
     case RootKind::tree:
         return plan.read_only ? "the tree, read-only" : "the tree";
@@ -142,6 +142,18 @@ const char* root_text(const Plan& plan) {
         return "a tmpfs layer over the tree";
     }
     return "";
+}
+
+std::string root_text(const Plan& plan) {
+    const PivotRoot& pivot = plan.pivot_root;
+    std::string text = root_kind_text(plan);
+    if (!pivot.new_root.empty()) {
+        text += fmt::format("; of it {}", pivot.new_root);
+    }
+    if (!pivot.old_root.empty()) {
+        text += fmt::format(", with all of it on {}", pivot.old_root);
+    }
+    return text;
 }
 
 const char* console_text(ConsoleMode mode) {

@@ -28,6 +28,7 @@ struct ChildInput {
     Timeline& timeline;
     int cgroup = -1;             // to be born in, for a child that has a helper
     const MountFd& root;         // becomes "/"
+    const MountFd& old_root;     // shown in it for --pivot-root=, else invalid
     const MountFd& volatile_usr; // the tree's /usr for --volatile=yes, else invalid
     const std::vector<HostMount>& host_mounts;
     const std::vector<CustomMountFd>& custom_mounts;

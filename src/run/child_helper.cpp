@@ -97,6 +97,9 @@ void map_users(ChildState& state) {
     const MountFd& tree = plan.root == RootKind::volatile_usr ? state.input.volatile_usr : state.input.root;
     try {
         tree.set_id_map(users.get(), Recursive::yes).or_throw("an id-mapped mount of the tree");
+        if (state.input.old_root.valid()) {
+            state.input.old_root.set_id_map(users.get(), Recursive::yes).or_throw("an id-mapped mount of the tree");
+        }
     } catch (Error& error) {
         throw explain_id_map(std::move(error));
     }

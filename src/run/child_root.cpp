@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -93,10 +94,31 @@ void enter_root(ChildState& state) {
     pivot_to_working_directory().or_throw("");
 }
 
+namespace {
+
+// The root directory is the container's by now: a path cannot leave it, whatever links are on the way.
+void attach_old_root(const ChildState& state) {
+    const std::string& place = state.plan.pivot_root.old_root;
+    const std::string doing = fmt::format("--pivot-root=: the old root on {}", place);
+    for (size_t slash = place.find('/', 1); slash != std::string::npos; slash = place.find('/', slash + 1)) {
+        mkdir(place.substr(0, slash).c_str(), 0755); // whether it is there now is told by what comes next
+    }
+    mkdir(place.c_str(), 0755);
+    // Without links, so that it is where the read-back looks for it.
+    const UniqueFd target =
+        open_in_root(AT_FDCWD, place.c_str(), O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS).or_throw(doing);
+    state.input.old_root.attach_onto(target.get()).or_throw(doing);
+}
+
+} // namespace
+
 void leave_host_tree(ChildState& state) {
     // The old root lies on top of the new one since pivot_root(".", "."), pivot_root(2).
     check(umount2(".", MNT_DETACH), "umount2").or_throw("letting go of the host's tree");
     state.input.supervisor.send(MessageKind::host_left).or_throw("");
+    if (state.input.old_root.valid()) {
+        attach_old_root(state);
+    }
 }
 
 } // namespace nspawn

@@ -264,6 +264,7 @@ Launch launch(const LaunchInput& input) {
                                                .timeline = timeline,
                                                .cgroup = launch.cgroup ? launch.cgroup->descriptor() : -1,
                                                .root = mounts.root,
+                                               .old_root = mounts.old_root,
                                                .volatile_usr = mounts.volatile_usr,
                                                .host_mounts = mounts.host,
                                                .custom_mounts = mounts.custom,

@@ -26,6 +26,13 @@ MountFd mount_of(const RootTree& tree, bool read_only) {
     return mount;
 }
 
+// Wherever the root directory comes from, this is the tree, and as read-only as it.
+MountFd mount_of_old_root(const RootTree& tree, bool read_only) {
+    return MountFd::clone_with(tree.old_root(), "", Recursive::yes,
+                               {read_only ? MOUNT_ATTR_RDONLY : uint64_t{0}, 0, Propagation::private_})
+        .or_throw(tree.path());
+}
+
 // --volatile=yes finds everything below /usr, so the tree's /bin must not hold anything of its own.
 void require_merged_usr(const RootTree& tree) {
     struct stat status {};
@@ -99,6 +106,9 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMoun
     case RootKind::volatile_overlay:
         make_volatile_overlay(mounts, plan, tree);
         break;
+    }
+    if (!plan.pivot_root.old_root.empty()) {
+        mounts.old_root = mount_of_old_root(tree, plan.read_only);
     }
     if (supervisor_makes_devpts(plan)) {
         make_devpts(mounts, plan);

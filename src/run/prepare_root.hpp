@@ -19,6 +19,7 @@ struct PreparedMounts {
     MountFd root;                        // becomes "/"
     MountFd mapped_tree;                 // below `overlay`, where it is not the tree itself
     std::optional<OverlayLayer> overlay; // behind `root` for --volatile=overlay
+    MountFd old_root;                    // the tree's own root for --pivot-root= with a place for it
     MountFd volatile_usr;                // for --volatile=yes
     MountFd devpts;
     std::vector<HostMount> host; // one for each BindFromHost of the plan without receive_mounts

@@ -43,6 +43,16 @@ MountedEntry parse_entry(std::string_view line) {
     return entry;
 }
 
+// Blanks, newlines and backslashes are octal there.
+std::string as_in_mountinfo(std::string_view path) {
+    std::string result;
+    for (const char c : path) {
+        const bool special = c == ' ' || c == '\t' || c == '\n' || c == '\\';
+        result += special ? fmt::format("\\{:03o}", static_cast<unsigned char>(c)) : std::string(1, c);
+    }
+    return result;
+}
+
 bool has_flag(std::string_view flags, std::string_view wanted) {
     while (!flags.empty()) {
         if (take_until(flags, ',') == wanted) {
@@ -176,6 +186,9 @@ void verify_all(const Verifier& verifier, const Plan& plan, const std::vector<si
     }
     if (plan.root == RootKind::volatile_usr) {
         verifier.expect("/usr", MOUNT_ATTR_RDONLY);
+    }
+    if (!plan.pivot_root.old_root.empty()) {
+        verifier.expect(as_in_mountinfo(plan.pivot_root.old_root), plan.read_only ? MOUNT_ATTR_RDONLY : 0);
     }
     if (plan.map_tree && plan.root != RootKind::volatile_overlay) {
         verifier.expect_id_map(plan.root == RootKind::volatile_usr ? "/usr" : "/");

@@ -9,9 +9,11 @@ fails, and so does a listed one that does not show any more. Needs root and Debi
 
 import contextlib
 import fnmatch
+import hashlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -47,6 +49,9 @@ CASES = {
     "volatile-state": (["--volatile=state"], {}),
     "volatile-overlay": (["--volatile=overlay"], {}),
     "ephemeral": (["-x", "-M", "fixed"], {}),
+    "pivot-root": (["--pivot-root=/deployment"], {}),
+    "pivot-root-read-only": (["--pivot-root=/deployment/", "--read-only"], {}),
+    "pivot-root-volatile": (["--pivot-root=/deployment", "--volatile=overlay"], {}),
     "user": (["-u", "anna"], {}),
     "user-pid2": (["-a", "-u", "anna"], {}),
     "hostname": (["--hostname=other"], {}),
@@ -129,6 +134,16 @@ STATUSES = {
     "host-name": (["-M", ".host"], ["true"]),
     "host-name-ephemeral": (["-x", "-M", ".host"], ["true"]),
     "bad-uuid": (["--uuid=0"], ["true"]),
+    "pivot-root-both": (["--pivot-root=/deployment:/mnt"], ["true"]),
+    "pivot-root-slash": (["--pivot-root=/"], ["true"]),
+    "pivot-root-relative": (["--pivot-root=deployment"], ["true"]),
+    "pivot-root-dots": (["--pivot-root=/deployment/../deployment"], ["true"]),
+    "pivot-root-missing": (["--pivot-root=/missing"], ["true"]),
+    "pivot-root-file": (["--pivot-root=/etc/passwd"], ["true"]),
+    "pivot-root-old-slash": (["--pivot-root=/deployment:/"], ["true"]),
+    "template-missing": (["--template=/missing"], ["true"]),
+    "template-not-needed": (["--template=/usr"], ["true"]),
+    "template-ephemeral": (["--template=/usr", "-x"], ["true"]),
     "bad-chdir": (["--chdir=relative"], ["true"]),
     "missing-chdir": (["--chdir=/missing"], ["true"]),
     "bad-signal": (["--kill-signal=NOPE"], ["true"]),
@@ -140,6 +155,16 @@ STATUSES = {
     "bad-personality": (["--personality=pdp11"], ["true"]),
     "help-value": (["--volatile=help"], []),
     "boot-no-os": (["-b"], []),
+}
+
+# name: what is done to the template first; the tree that is made of it is compared, file by file.
+TEMPLATES = {
+    "template": "chmod 6755 etc/passwd; chown 5:6 etc; mkfifo -m 600 fifo; mknod -m 640 null c 1 3; ln -s /nowhere link; "
+                "chown -h 9:10 link; touch ping; setcap cap_net_raw=ep ping; setfacl -m u:1000:rw etc/group; "
+                "setfacl -m d:g:33:rx home; setfattr -n user.a -v b etc/group; setfattr -n trusted.a -v b tmp; "
+                "touch -hd 2001-02-03 link; touch -d 1999-01-01 etc/group home usr; chattr +A etc/group",
+    "template-links": "ln etc/passwd etc/second",
+    "template-holes": "truncate -s 1M sparse",
 }
 
 # name: options; the system call filters that hold in the payload are compared, call by call.
@@ -316,6 +341,34 @@ def observe_mounts(runner, pristine, place, options, paths):
     done = runner.run(tree, options, ["sh", "-c", script, "sh", *paths], {})
     mounts, _, looks = done.stdout.decode(errors="replace").partition("@@@\n")
     return {"run": {"status": str(done.returncode)}, "mounts": read_mounts(mounts), "paths": read_paths(looks)}
+def describe_file(path):
+    status = os.lstat(path)
+    content = ""
+    if stat.S_ISREG(status.st_mode):
+        with open(path, "rb") as file:
+            content = hashlib.sha256(file.read()).hexdigest()[:16]
+    elif stat.S_ISLNK(status.st_mode):
+        content = os.readlink(path)
+    attributes = {name: os.getxattr(path, name, follow_symlinks=False).hex()
+                  for name in sorted(os.listxattr(path, follow_symlinks=False))}
+    names = status.st_nlink if not stat.S_ISDIR(status.st_mode) else "-"
+    return (f"{status.st_mode:o} {status.st_uid}:{status.st_gid} {status.st_rdev} {names} {status.st_mtime_ns} "
+            f"{'holes' if status.st_blocks * 512 < status.st_size else 'full'} {content} {attributes}")
+
+
+def observe_template(runner, template):
+    """Every file of the tree that is made of the template."""
+    made = os.path.join(os.path.dirname(template), "made")
+    # What else the original puts into a tree before it starts.
+    quiet = ["--resolv-conf=off", "--timezone=off", "--link-journal=no"] if runner.name == "original" else []
+    done = runner.run(made, [f"--template={template}", *quiet], ["true"], {})
+    files = {}
+    for directory, directories, names in os.walk(made):
+        for name in [*directories, *names]:
+            path = os.path.join(directory, name)
+            files[os.path.relpath(path, made)] = describe_file(path)
+    shutil.rmtree(made)
+    return {"run": {"status": str(done.returncode)}, "files": files}
 
 
 def payload_of(pid):
@@ -415,6 +468,9 @@ def main():
     try:
         tiny = os.path.join(place, "tiny")
         subprocess.run([os.path.join(TOOLS, "make-tiny-tree"), probe, tiny], check=True)
+        subprocess.run(["cp", "-a", tiny, os.path.join(place, "deployment")], check=True)
+        os.makedirs(os.path.join(place, "deployment/mnt"), exist_ok=True)
+        shutil.move(os.path.join(place, "deployment"), tiny)
         os.environ.pop("NOTIFY_SOCKET", None)
         for name, (options, environment) in CASES.items():
             compare(name, lambda runner: observe(runner, tiny, options, environment))
@@ -424,6 +480,11 @@ def main():
             if name == "boot-no-os":
                 os.unlink(os.path.join(tiny, "usr/lib/os-release"))
             compare(name, lambda runner: {"run": {"status": str(runner.run(tiny, options, words, {}).returncode)}})
+        for name, preparation in TEMPLATES.items():
+            template = os.path.join(place, name)
+            subprocess.run(["cp", "-a", tiny, template], check=True)
+            subprocess.run(preparation, shell=True, cwd=template, check=True)
+            compare(name, lambda runner: observe_template(runner, template))
         for name, options in FILTERS.items():
             compare(name, lambda runner: observe_filter(runner, tiny, options))
         debian = os.path.join(place, "debian")

@@ -29,6 +29,15 @@ std::vector<BadValue> bad_values() {
         {"settings", "", "not a way to use settings (no, yes, override, trusted)"},
         {"settings", "Override", "not a way to use settings"},
         {"directory", long_path, "at most 4095 bytes"},
+        {"template", long_path, "at most 4095 bytes"},
+        {"pivot-root", "A", "'A' is not an absolute path"},
+        {"pivot-root", "/a/../b", "not an absolute path without '..'"},
+        {"pivot-root", "/a//b", "not an absolute path without '..', '.' and '//'"},
+        {"pivot-root", "/a:b", "'b' is not an absolute path"},
+        {"pivot-root", "/", "is the tree's root directory already"},
+        {"pivot-root", "/a:/", "is the tree's root directory already"},
+        {"pivot-root", ":/a", "'' is not an absolute path"},
+        {"pivot-root", long_path, "at most 4095 bytes"},
         {"volatile", "", "not a volatile mode (no, yes, state, overlay)"},
         {"volatile", "all", "not a volatile mode"},
         {"bind", "", "no source is given"},
@@ -214,6 +223,7 @@ TEST(OptionValues, GoodOnesAreStored) {
     EXPECT_EQ(Saying({"-D", "/a//b/./c/"}).config().directory, "/a/b/c");
     EXPECT_EQ(Saying({"-D", "x/../y"}).config().directory, "/here/x/../y"); // only the file system knows what ".." is
     EXPECT_EQ(Saying({"-D", "x", "-D", ""}).config().directory, "");
+    EXPECT_EQ(Saying({"-D", "x", "--template=a/../b/"}).config().template_directory, "/here/a/../b");
     EXPECT_EQ(Saying({"-M", "a", "-M", ""}).config().machine, "");
     EXPECT_EQ(Saying({"--volatile"}).config().volatile_mode, Volatile::yes);
     EXPECT_EQ(Saying({"--volatile=overlay"}).config().volatile_mode, Volatile::overlay);
@@ -233,6 +243,29 @@ TEST(OptionValues, GoodOnesAreStored) {
     EXPECT_THAT(Saying({"--cpu-affinity=3,0-1 1"}).config().cpu_affinity, ElementsAre(0, 1, 3));
     EXPECT_THAT(Saying({"--cpu-affinity=1", "--cpu-affinity="}).config().cpu_affinity, IsEmpty());
     EXPECT_EQ(Saying({"--cpu-affinity=0-8191,0-8191"}).config().cpu_affinity.size(), 8192U);
+}
+
+TEST(OptionValues, PivotRootHasOneOrTwoPaths) {
+    const auto pivot = [](const std::string& value) {
+        const PivotRoot root = Saying({"--pivot-root=" + value}).config().pivot_root;
+        return root.new_root + " " + root.old_root;
+    };
+    EXPECT_EQ(pivot("/a"), "/a ");
+    EXPECT_EQ(pivot("/a/"), "/a ");
+    EXPECT_EQ(pivot("/a:"), "/a ");
+    EXPECT_EQ(pivot("/a/b:/c/d/"), "/a/b /c/d");
+    EXPECT_EQ(pivot("/a:/b:c"), "/a /b:c");
+    EXPECT_EQ(Saying({"--pivot-root=/a:/b", "--pivot-root="}).config().pivot_root.new_root, "");
+    EXPECT_EQ(Saying().trusted("Exec.PivotRoot=/a:/b").config().pivot_root.old_root, "/b");
+    EXPECT_EQ(Saying({"--pivot-root=/c"}).trusted("Exec.PivotRoot=/a:/b").config().pivot_root.new_root, "/c");
+}
+
+// The root of CVE-2026-40226: a file beside an image must not choose what of the image is the root directory.
+TEST(OptionValues, PivotRootOfAnUntrustedFileIsIgnored) {
+    Saying saying;
+    saying.untrusted("Exec.PivotRoot=/a:/b");
+    EXPECT_EQ(saying.config().pivot_root.new_root, "");
+    EXPECT_THAT(saying.warnings(), ElementsAre(HasSubstr("PivotRoot")));
 }
 
 TEST(OptionValues, LimitsAndCapabilitiesAndFilters) {

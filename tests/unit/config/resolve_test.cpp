@@ -352,6 +352,24 @@ TEST(Conflicts, NameBothSources) {
     EXPECT_THAT(Saying({"--json"}).problem(), HasSubstr("--json: there is nothing to print"));
 }
 
+TEST(Template, NeedsAPlace) {
+    EXPECT_EQ(Saying({"--template=t"}).problem(), "--template=t needs a place where the tree is made");
+    EXPECT_EQ(Saying({"--template=t", "-D", "x"}).problem(), "");
+    EXPECT_EQ(Saying({"--template=t", "-M", "x"}).problem(), "");
+    EXPECT_EQ(Saying({"--template=t", "--template="}).problem(), "");
+}
+
+TEST(Template, OfAThrowAwayCopyIsItsTree) {
+    for (const Words& words : {Words{"-x", "--template=t"}, Words{"--template=t", "-x", "-M", "m"}}) {
+        EXPECT_EQ(Saying(words).config().directory, "/here/t");
+        EXPECT_EQ(Saying(words).config().template_directory, "");
+    }
+    EXPECT_EQ(Saying({"--template=t", "-x", "-D", "x"}).problem(), "--template=t and -x cannot be combined");
+    EXPECT_EQ(Saying({"--template=t", "-x", "-D", "x", "--ephemeral=no"}).problem(), "");
+    EXPECT_EQ(Saying({"--template=t", "-M", "m"}).trusted("Exec.Ephemeral=yes").problem(),
+              "--template=t and /etc/t.nspawn:1: Ephemeral=yes cannot be combined");
+}
+
 // ------------------------------------------------------------------------------------------------------ the rest
 
 TEST(CommandLineAlone, TellsTheTreeAndHowSettingsAreUsed) {
