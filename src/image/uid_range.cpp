@@ -1,8 +1,10 @@
 #include "image/uid_range.hpp"
 
+#include "base/directory.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/id128.hpp"
+#include "base/path.hpp"
 #include "base/siphash.hpp"
 #include "image/host_ids.hpp"
 #include "linux/id_map.hpp"
@@ -86,6 +88,22 @@ UniqueFd lock_range(const std::string& path) {
     }
 }
 
+// Of killed runs whose range nobody has taken since.
+void sweep_leftover_locks() {
+    const Result<UniqueFd> directory = open_at(AT_FDCWD, kLockDirectory, O_RDONLY | O_DIRECTORY);
+    if (!directory.ok()) {
+        return;
+    }
+    (void)for_each_entry(directory.value().get(), [](const dirent64& entry) {
+        const std::string path = join(kLockDirectory, static_cast<const char*>(entry.d_name));
+        const Result<UniqueFd> file = open_at(AT_FDCWD, path.c_str(), O_RDWR | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK);
+        if (file.ok() && flock(file.value().get(), LOCK_EX | LOCK_NB) == 0) {
+            ::unlink(path.c_str());
+        }
+        return true;
+    });
+}
+
 } // namespace
 
 std::optional<uint32_t> choose_uid_base(std::string_view machine, uint32_t tree_owner,
@@ -122,6 +140,7 @@ UidRange& UidRange::operator=(UidRange&& other) noexcept {
 UidRange::~UidRange() {
     if (!path_.empty()) {
         ::unlink(path_.c_str()); // while it is locked: nobody can hold another file of this name
+        sweep_leftover_locks();
     }
 }
 

@@ -29,6 +29,8 @@ WAYS=(
     "-q -P --volatile=overlay --read-only"
     "-q -P -u anna --set-credential=a:b"
     "-q --console=read-only"
+    "-q -P -U --set-credential=a:b"
+    "-q -U -x --private-network --console=read-only"
 )
 
 @test "the plan names its stages" {

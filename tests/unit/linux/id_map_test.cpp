@@ -58,6 +58,12 @@ TEST(IdRanges, Text) {
     EXPECT_EQ(describe_id_ranges(ranges), "0:100000:1000,1000:1000:1");
 }
 
+TEST(IdRanges, TextOfTheKernelIsReadBack) {
+    const IdRanges ranges = {{0, 100000, 1000}, {1000, 1000, 1}};
+    EXPECT_EQ(parse_id_map("         0     100000       1000\n      1000       1000          1\n"), ranges);
+    EXPECT_EQ(parse_id_map("0 1\nx y z\n0 1 99999999999\n"), IdRanges{});
+}
+
 TEST(IdMap, Shifted) {
     const IdMap map = shifted_id_map(524288);
     EXPECT_EQ(map.users, (IdRanges{{0, 524288, 65536}}));

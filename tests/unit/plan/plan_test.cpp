@@ -50,6 +50,64 @@ TEST(Namespaces, EachShareSwitchLeavesOneOut) {
     EXPECT_EQ(input.plan().namespaces, static_cast<uint64_t>(CLONE_NEWNS));
 }
 
+TEST(Namespaces, PrivateUsersAndNetworkHaveTheirOwn) {
+    SampleInput input;
+    input.config.private_network = true;
+    EXPECT_EQ(input.plan().namespaces & (CLONE_NEWNET | CLONE_NEWUSER), static_cast<uint64_t>(CLONE_NEWNET));
+    input.image.id_map = shifted_id_map(524288);
+    const Plan plan = input.plan();
+    EXPECT_EQ(plan.namespaces & (CLONE_NEWNET | CLONE_NEWUSER), static_cast<uint64_t>(CLONE_NEWNET | CLONE_NEWUSER));
+    EXPECT_EQ(root_user_on_host(plan), 524288U);
+}
+
+TEST(PrivateUsers, HaveAllCapabilitiesOverThemselves) {
+    SampleInput input;
+    input.host.capabilities = 0;
+    input.host.all_capabilities = capability_mask(CAP_LAST_CAP + 1) - 1;
+    input.image.id_map = shifted_id_map(524288);
+    const Plan plan = input.plan();
+    EXPECT_EQ(plan.capabilities.bounding, kDefaultRetainedCapabilities);
+    EXPECT_EQ(plan.capabilities.missing, 0U);
+}
+
+TEST(PrivateUsers, OwnWhatTheSupervisorMounts) {
+    SampleInput input;
+    input.image.id_map = shifted_id_map(524288);
+    const Plan plan = input.plan();
+    const auto has = [](const std::vector<MountOption>& options, std::string_view name, std::string_view value) {
+        return std::any_of(options.begin(), options.end(),
+                           [&](const MountOption& option) { return option.name == name && option.value == value; });
+    };
+    EXPECT_TRUE(has(plan.devpts_options, "gid", "524293")) << "the container's tty group";
+    EXPECT_TRUE(has(plan.volatile_options, "uid", "524288"));
+    EXPECT_TRUE(has(plan.unix_export_options, "gid", "524288"));
+    EXPECT_EQ(mount_at(operations_of<MountFileSystem>(plan), "/dev/pts"), nullptr) << "made by the supervisor";
+}
+
+TEST(PrivateNetwork, ShowsOnlyItsOwnPartOfTheKernel) {
+    SampleInput input;
+    input.config.private_network = true;
+    const Plan plan = input.plan();
+    ASSERT_EQ(operations_of<MountParts>(plan).size(), 1U);
+    EXPECT_EQ(operations_of<MountParts>(plan).front().target, "/sys");
+    const auto binds = operations_of<BindInside>(plan);
+    EXPECT_TRUE(std::any_of(binds.begin(), binds.end(), [](const BindInside& bind) {
+        return bind.target == "/proc/sys/net" && (bind.attributes & MOUNT_ATTR_RDONLY) == 0;
+    }));
+    EXPECT_TRUE(has_capability(plan.capabilities.bounding, CAP_NET_ADMIN));
+}
+
+TEST(Nested, TheSystemFileSystemOfAForeignNetworkIsTheOneHere) {
+    SampleInput input;
+    input.host.nested = true;
+    const auto binds = operations_of<BindFromHost>(input.plan());
+    EXPECT_TRUE(std::any_of(binds.begin(), binds.end(), [](const BindFromHost& bind) {
+        return bind.target == "/sys" && bind.recursive && (bind.attributes & MOUNT_ATTR_RDONLY) != 0;
+    }));
+    input.config.private_network = true;
+    EXPECT_EQ(operations_of<MountParts>(input.plan()).size(), 1U);
+}
+
 TEST(Capabilities, DefaultPlusMinus) {
     SampleInput input;
     input.config.capability = capability_mask(CAP_SYS_TIME);

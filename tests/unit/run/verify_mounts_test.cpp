@@ -77,6 +77,16 @@ TEST_F(VerifyMounts, AReadOnlyRootIsReadBack) {
     EXPECT_EQ(problem(changed("/ rw", "/ ro")), "");
 }
 
+TEST_F(VerifyMounts, AnIdMapThatDidNotTakeIsOne) {
+    plan_.map_tree = true;
+    EXPECT_EQ(problem(kMounted), "/ is not id-mapped, although it was asked for");
+    EXPECT_EQ(problem(changed("/ rw,relatime", "/ rw,relatime,idmapped")), "");
+    plan_.root = RootKind::volatile_overlay; // what it lies on has the map
+    EXPECT_EQ(problem(kMounted), "");
+    plan_.root = RootKind::volatile_usr;
+    EXPECT_EQ(problem(kMounted), "/usr is not mounted, although it was asked for");
+}
+
 TEST_F(VerifyMounts, OwnMountsCanBeReadAndThoseOfNobodyCannot) {
     const auto own = find_mount_problem(plan_, {}, getpid());
     ASSERT_TRUE(own) << "no container here";
