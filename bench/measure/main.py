@@ -11,7 +11,7 @@ from .peers import Peers
 from .report import Report
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ("floor", "empty", "syscall_cost", "default_filter", "filter_benchmark")
+PROGRAMS = ("floor", "empty", "syscall_cost", "default_filter", "filter_benchmark", "shift_owners")
 
 
 def arguments() -> argparse.Namespace:

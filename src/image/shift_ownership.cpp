@@ -2,6 +2,7 @@
 
 #include "base/directory.hpp"
 #include "base/file.hpp"
+#include "base/log.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "base/work_stack.hpp"
@@ -119,8 +120,8 @@ public:
         auto directory = std::make_shared<OpenDirectory>(OpenDirectory{std::move(opened).value()});
         const int fd = directory->fd.get();
         const struct stat status = status_of(fd);
-        if (!is_right(status)) {
-            change_owner(fd, "", shifted(status.st_uid), shifted(status.st_gid));
+        if (!is_right(status) && !give_directory(fd, status)) {
+            return;
         }
         shift_attributes(ExtendedAttributes::of_open_file(fd), fd);
         shift_entries(directory);
@@ -191,6 +192,17 @@ public:
     }
 
 private:
+    // False for a read-only btrfs subvolume, as a snapshot that the payload keeps: it is left out.
+    [[nodiscard]] bool give_directory(int fd, const struct stat& status) const {
+        if (fchown(fd, shifted(status.st_uid), shifted(status.st_gid)) == 0) {
+            return true;
+        }
+        if (errno != EROFS) {
+            fail(last_error("fchown"), fd, "");
+        }
+        log::warning("{}: a read-only part of the tree keeps its owners", path_of(path_, fd, ""));
+        return false;
+    }
     static bool is_directory(int directory, const char* name) {
         struct stat status {};
         return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && S_ISDIR(status.st_mode);

@@ -245,6 +245,24 @@ TEST_F(ShiftOwnership, AReadOnlyFileSystemIsAnError) {
     }
 }
 
+TEST_F(ShiftOwnership, AReadOnlySubvolumeIsLeftOut) {
+    write(path("image"), "");
+    std::filesystem::create_directory(path("mnt"));
+    ASSERT_EQ(truncate(path("image").c_str(), 256 << 20), 0);
+    if (system(("mkfs.btrfs -q " + path("image") + " >/dev/null 2>&1 && mount -o loop " + path("image") + " " +
+                path("mnt"))
+                   .c_str()) != 0) {
+        GTEST_SKIP() << "no btrfs here";
+    }
+    run("mkdir ../mnt/home && btrfs -q subvolume create ../mnt/home/nested && touch ../mnt/home/nested/file && "
+        "btrfs -q subvolume snapshot -r ../mnt/home/nested ../mnt/home/kept");
+    shift_at("mnt", kBase);
+    EXPECT_EQ(owner("mnt"), "12340000:12340000 755");
+    EXPECT_EQ(owner("mnt/home/nested/file"), "12340000:12340000 644");
+    EXPECT_EQ(owner("mnt/home/kept/file"), "0:0 644");
+    ASSERT_EQ(umount(path("mnt").c_str()), 0);
+}
+
 TEST_F(ShiftOwnership, ABaseIsTheStartOfARange) {
     EXPECT_THROW(shift(1), Error);
     EXPECT_THROW(shift(65535), Error);
