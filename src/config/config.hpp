@@ -7,6 +7,7 @@
 
 #include "base/id128.hpp"
 #include "config/custom_mount.hpp"
+#include "config/host_files.hpp"
 #include "linux/capability.hpp"
 
 #include <array>
@@ -55,6 +56,11 @@ struct Config {
 
     // What else is mounted in it, as given.
     std::vector<CustomMount> custom_mounts;
+
+    // What it takes over from the host.
+    ResolvConf resolv_conf;
+    HostFileWay timezone = HostFileWay::automatic;
+    LinkJournal link_journal = LinkJournal::automatic;
 
     // What runs in it.
     StartMode start_mode = StartMode::pid1;

@@ -58,6 +58,7 @@ public:
         settle_capabilities();
         settle_console();
         settle_tree();
+        settle_journal();
         settle_inspection();
         if (switches_.suppress_sync && last_of(held_, "suppress-sync") == nullptr) {
             config_.suppress_sync = *switches_.suppress_sync;
@@ -139,6 +140,15 @@ private:
         if (config_.volatile_mode != Volatile::no && !config_.read_only) {
             config_.read_only = true;
             imply("read-only", Origin::Kind::implied, "--volatile");
+        }
+    }
+
+    // What is kept with the container's tree would be a link to nowhere; try-host and try-guest do nothing then.
+    void settle_journal() {
+        const bool insists = config_.link_journal == LinkJournal::host || config_.link_journal == LinkJournal::guest;
+        if (config_.ephemeral && insists) {
+            throw Error(fmt::format("{} and {} cannot be combined", place_of(*last_of(held_, "ephemeral")),
+                                    place_of(*last_of(held_, "link-journal"))));
         }
     }
 

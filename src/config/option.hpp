@@ -60,12 +60,16 @@ enum class MaskGroup {
     hostname,
     machine_id,
     custom_mounts,
+    resolv_conf,
+    timezone,
+    link_journal,
 };
 
 enum class HelpSection {
     general,
     image,
     mounts,
+    integration,
     execution,
     identity,
     security,
@@ -145,7 +149,7 @@ const Option* find_setting(std::string_view section, std::string_view key);
 bool is_settings_section(std::string_view section);
 // Every value that `--option=help` prints, also the candidates for completion; empty when they cannot be listed.
 std::vector<std::string> values_of(const Option& option);
-// "--name" or, for a settings-only row, "Key=".
+// "--name", "-n" for a row with a letter alone or, for a settings-only row, "Key=".
 std::string display_name(const Option& option);
 
 } // namespace nspawn

@@ -58,6 +58,12 @@ Lines volatile_mode(const Config& config) {
     return {"no"};
 }
 
+Lines resolv_conf(const Config& config) { return {std::string(to_word(config.resolv_conf))}; }
+
+Lines timezone(const Config& config) { return {std::string(timezone_word(config.timezone))}; }
+
+Lines link_journal(const Config& config) { return {std::string(to_word(config.link_journal))}; }
+
 Lines uuid(const Config& config) { return config.uuid ? Lines{config.uuid->uuid()} : Lines{}; }
 
 Lines console(const Config& config) {

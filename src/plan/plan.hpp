@@ -11,6 +11,7 @@
 #include "linux/resource_limit.hpp"
 #include "linux/seccomp_filter.hpp"
 #include "plan/host_facts.hpp"
+#include "plan/host_files.hpp"
 #include "plan/operation.hpp"
 
 #include <optional>
@@ -65,6 +66,8 @@ struct Plan {
     CgroupLayout container_cgroups = CgroupLayout::none;
 
     std::vector<OperationGroup> groups;
+    std::vector<HostFile> host_files;
+    JournalPlan journal;
 
     ConsoleMode console = ConsoleMode::read_only;
     // With a console of its own the supervisor makes the devpts, to open the terminal in it; else the child does.

@@ -8,6 +8,8 @@
 #include "linux/mount_fd.hpp"
 #include "plan/plan.hpp"
 #include "run/handshake.hpp"
+#include "run/host_files.hpp"
+#include "run/journal_link.hpp"
 #include "run/timeline.hpp"
 
 #include <vector>
@@ -28,6 +30,8 @@ struct ChildInput {
     const MountFd& root;         // becomes "/"
     const MountFd& volatile_usr; // the tree's /usr for --volatile=yes, else invalid
     const std::vector<HostMount>& host_mounts;
+    const std::vector<PreparedHostFile>& host_files;
+    const JournalLink& journal;
     const MountFd& devpts;
     int pty_peer = -1; // the payload's terminal; -1: standard streams are passed on
     unsigned pty_number = 0;

@@ -15,6 +15,7 @@ struct ChildState {
     const Plan& plan;
     UniqueFd kernel_log;                    // of the FIFO behind /proc/kmsg, for the supervisor to hold
     MountFd incoming;                       // for /run/host/incoming, from the supervisor
+    bool journal_in_place = false;          // the tree has the directory that the host is to see
     std::vector<const Operation*> left_out; // operations whose target or source does not exist here
     UserRecord user;                        // who the payload is, known after look_up_user
 
@@ -52,6 +53,12 @@ void explain_mount_target(const std::string& target, int code);
 
 // child_mount_parts.cpp
 void mount_parts(const MountParts& what);
+
+// child_host_files.cpp
+void place_host_files(ChildState& state);
+
+// child_journal.cpp
+void place_journal(ChildState& state);
 
 // child_process.cpp
 void start_session(ChildState& state);

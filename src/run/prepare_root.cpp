@@ -87,6 +87,7 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
             }
         }
     }
+    mounts.host_files = prepare_host_files(plan, mounts.root.get());
     return mounts;
 }
 

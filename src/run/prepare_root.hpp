@@ -19,6 +19,7 @@ struct PreparedMounts {
     std::optional<OverlayLayer> overlay; // behind `root` for --volatile=overlay
     MountFd volatile_usr;                // for --volatile=yes
     MountFd devpts;
+    std::vector<PreparedHostFile> host_files;
     std::vector<HostMount> host; // one for each BindFromHost of the plan without receive_mounts
 };
 

@@ -1,7 +1,6 @@
 // The grammar of --bind=, --tmpfs=, --overlay= and --inaccessible=, and the order that mounts are made in.
-#include "config/custom_mount.hpp"
-
 #include "base/error.hpp"
+#include "config/custom_mount.hpp"
 
 #include <gtest/gtest.h>
 
@@ -116,8 +115,8 @@ TEST(CustomMount, IsWrittenAsItCanBeReadAgain) {
 }
 
 TEST(CustomMount, ParentsAreMountedFirst) {
-    std::vector<CustomMount> mounts = {parse_inaccessible("/a/b"), bind("/x:/a-b"), parse_tmpfs("/a"),
-                                       bind("/y:/a/b"), bind("/z:/a/b/c")};
+    std::vector<CustomMount> mounts = {parse_inaccessible("/a/b"), bind("/x:/a-b"), parse_tmpfs("/a"), bind("/y:/a/b"),
+                                       bind("/z:/a/b/c")};
     sort_custom_mounts(mounts);
     std::vector<std::string> order;
     for (const CustomMount& mount : mounts) {
