@@ -16,9 +16,9 @@ namespace nspawn {
 
 // Calls visit(const dirent64&) for each entry but "." and "..", in the kernel's order, until it returns false.
 // The entry lives as long as the call. Entries that are removed meanwhile may or may not be seen.
-template <typename Visit>
+template <size_t kBufferSize = 4096, typename Visit>
 Result<void> for_each_entry(int directory, Visit visit) {
-    alignas(dirent64) std::array<char, 4096> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+    alignas(dirent64) std::array<char, kBufferSize> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
     for (;;) {
         const ssize_t got = ::getdents64(directory, buffer.data(), buffer.size());
         if (got <= 0) {

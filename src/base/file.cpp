@@ -1,11 +1,13 @@
 #include "base/file.hpp"
 
 #include <array>
+#include <climits>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 namespace nspawn {
 
@@ -39,6 +41,20 @@ Result<UniqueFd> reopen(int fd, int flags) {
     std::array<char, 40> path{};
     std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
     return open_at(AT_FDCWD, path.data(), flags);
+}
+
+Result<std::string> path_of_descriptor(int fd) {
+    std::array<char, 40> link{};
+    std::snprintf(link.data(), link.size(), "/proc/self/fd/%d", fd);
+    std::array<char, PATH_MAX> path; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlink
+    const ssize_t size = readlink(link.data(), path.data(), path.size());
+    if (size < 0) {
+        return last_error("readlink");
+    }
+    if (static_cast<size_t>(size) == path.size()) {
+        return SystemError{ENAMETOOLONG, "readlink"};
+    }
+    return std::string(path.data(), static_cast<size_t>(size));
 }
 
 Result<UniqueFd> duplicate(int fd) {

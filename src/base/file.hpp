@@ -22,6 +22,9 @@ Result<UniqueFd> open_at(int directory, const char* path, int flags, mode_t mode
 // Reopens what an O_PATH descriptor stands for.
 Result<UniqueFd> reopen(int fd, int flags);
 
+// Where the kernel thinks that an open file is: absolute with every link resolved, unless it was removed (" (deleted)"
+// is appended) or cannot be reached from the root directory. ENAMETOOLONG: it does not fit into PATH_MAX.
+Result<std::string> path_of_descriptor(int fd);
 // Another descriptor of the same open file description.
 Result<UniqueFd> duplicate(int fd);
 

@@ -8,6 +8,7 @@
 #include "base/id128.hpp"
 #include "config/custom_mount.hpp"
 #include "config/host_files.hpp"
+#include "config/private_users.hpp"
 #include "linux/capability.hpp"
 
 #include <array>
@@ -61,6 +62,15 @@ struct Config {
     ResolvConf resolv_conf;
     HostFileWay timezone = HostFileWay::automatic;
     LinkJournal link_journal = LinkJournal::automatic;
+    // Whose ids and which network it has.
+    UserChoice users;
+    bool users_if_possible = false; // -U: without private users where the kernel has none
+    TreeOwnership tree_ownership = TreeOwnership::off;
+    bool private_network = false;
+    std::vector<std::string> bind_users; // names of users of the host
+    bool bind_user_shell = false;        // they keep the shell that they have there …
+    std::string bind_user_shell_path;    // … or get this one
+    std::vector<std::string> bind_user_groups;
 
     // What runs in it.
     StartMode start_mode = StartMode::pid1;
@@ -102,5 +112,9 @@ struct Config {
     bool timing = false;
     bool show_config = false;
 };
+
+// The capabilities that the container keeps, so far as the options say: those of the default set and those asked for,
+// without the dropped ones.
+CapabilityMask retained_capabilities(const Config& config);
 
 } // namespace nspawn

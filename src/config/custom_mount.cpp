@@ -93,7 +93,44 @@ MountSource read_source(const std::string& text, const std::optional<std::string
     return source_on_host(text, directory.value_or("/"));
 }
 
+uint32_t read_id(std::string_view text, std::string_view option) {
+    const auto id = parse_unsigned(text);
+    if (!id || *id > kLastId) {
+        throw Error(fmt::format("'{}' in '{}' is no id (0 to {})", printable(text), printable(option), kLastId));
+    }
+    return static_cast<uint32_t>(*id);
+}
+
+// UID[:GID]; without one the group has the user's number.
+void read_user(CustomMount& mount, std::string_view option, std::string_view value) {
+    const std::vector<std::string_view> ids = split(value, ':');
+    if (ids.size() > 2) {
+        throw Error(fmt::format("'{}' is not owner=UID[:GID]", printable(option)));
+    }
+    mount.mapping = BindMapping::user;
+    mount.user = read_id(ids.front(), option);
+    mount.group = read_id(ids.back(), option);
+}
+
+// CONTAINER:DISK:COUNT, once or more often.
+void read_range(CustomMount& mount, std::string_view option, std::string_view value) {
+    const std::vector<std::string_view> ids = split(value, ':');
+    if (ids.size() != 3) {
+        throw Error(fmt::format("'{}' is not map=CONTAINER:DISK:COUNT", printable(option)));
+    }
+    if (mount.mapping != BindMapping::ranges) {
+        mount.ranges.clear();
+    }
+    mount.mapping = BindMapping::ranges;
+    mount.ranges.push_back({read_id(ids[0], option), read_id(ids[1], option), read_id(ids[2], option)});
+    if (const std::string problem = find_id_range_problem(mount.ranges); !problem.empty()) {
+        throw Error(fmt::format("'{}': {}", printable(option), problem));
+    }
+}
+
 void read_bind_option(CustomMount& mount, std::string_view option) {
+    constexpr std::string_view kOwner = "owner=";
+    constexpr std::string_view kMap = "map=";
     if (option == "rbind") {
         mount.recursive = true;
     } else if (option == "norbind") {
@@ -106,9 +143,14 @@ void read_bind_option(CustomMount& mount, std::string_view option) {
         mount.mapping = BindMapping::root;
     } else if (option == "owneridmap") {
         mount.mapping = BindMapping::owner;
+    } else if (option.starts_with(kOwner)) {
+        read_user(mount, option, option.substr(kOwner.size()));
+    } else if (option.starts_with(kMap)) {
+        read_range(mount, option, option.substr(kMap.size()));
     } else {
         throw Error(fmt::format("there is no option '{}' for a bind", printable(option)),
-                    "There are rbind, norbind, noidmap, idmap, rootidmap and owneridmap.");
+                    "There are rbind, norbind, noidmap, idmap, rootidmap, owneridmap, owner=UID[:GID] and "
+                    "map=CONTAINER:DISK:COUNT.");
     }
 }
 
@@ -116,21 +158,29 @@ std::string format_source(const MountSource& source) { return (source.in_tree ? 
 
 std::string format_bind(const CustomMount& mount) {
     std::string text = format_source(mount.sources.front()) + ":" + with_escapes(mount.destination);
-    std::vector<std::string_view> options;
+    std::vector<std::string> options;
     if (!mount.recursive) {
-        options.push_back("norbind");
+        options.emplace_back("norbind");
     }
     switch (mount.mapping) {
     case BindMapping::none:
         break;
     case BindMapping::same:
-        options.push_back("idmap");
+        options.emplace_back("idmap");
         break;
     case BindMapping::root:
-        options.push_back("rootidmap");
+        options.emplace_back("rootidmap");
         break;
     case BindMapping::owner:
-        options.push_back("owneridmap");
+        options.emplace_back("owneridmap");
+        break;
+    case BindMapping::user:
+        options.push_back(fmt::format("owner={}:{}", mount.user, mount.group));
+        break;
+    case BindMapping::ranges:
+        for (const IdRange& range : mount.ranges) {
+            options.push_back(fmt::format("map={}:{}:{}", range.inside, range.outside, range.count));
+        }
         break;
     }
     return options.empty() ? text : fmt::format("{}:{}", text, fmt::join(options, ","));
@@ -139,10 +189,11 @@ std::string format_bind(const CustomMount& mount) {
 } // namespace
 
 CustomMount parse_bind(std::string_view text, bool read_only, const std::string& directory) {
-    const std::vector<std::string> parts = split_at_colons(text);
-    if (parts.size() > 3) {
-        throw Error("too many ':' in it (a colon in a path is written \\:)");
+    std::vector<std::string> parts = split_at_colons(text);
+    for (size_t i = 3; i < parts.size(); ++i) { // colons in the options stand for themselves
+        parts[2].append(":").append(parts[i]);
     }
+    parts.resize(std::min<size_t>(parts.size(), 3));
     CustomMount mount;
     mount.read_only = read_only;
     mount.sources.push_back(read_source(parts[0], directory));
@@ -156,7 +207,10 @@ CustomMount parse_bind(std::string_view text, bool read_only, const std::string&
         mount.destination = destination_below_root(source.path);
         return mount;
     }
-    mount.destination = destination_below_root(parts[1]);
+    mount.destination = absolute_in_container(parts[1], "the destination");
+    if (mount.destination == "/" && source.path.empty()) {
+        throw Error("an empty directory cannot be the whole tree");
+    }
     if (parts.size() == 3) {
         for (const std::string_view option : split(parts[2], ',')) {
             read_bind_option(mount, option);

@@ -1,9 +1,13 @@
 // custom_mount.hpp — what --bind=, --tmpfs=, --overlay= and --inaccessible= ask for, and the grammar they are asked in.
 //
-// Pure: paths are text here, nothing is looked up. What is wrong is thrown as an Error with the reason alone; the caller
-// knows whose value it was. Source of the grammar: systemd-nspawn(1) "Mount Options", systemd.nspawn(5) "[Files]".
+// Pure: paths are text here, nothing is looked up. What is wrong is thrown as an Error with the reason alone; the
+// caller knows whose value it was. Source of the grammar: systemd-nspawn(1) "Mount Options", systemd.nspawn(5)
+// "[Files]".
 #pragma once
 
+#include "linux/id_map.hpp"
+
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,10 +19,12 @@ enum class CustomMountKind { bind, tmpfs, overlay, inaccessible };
 
 // Which owner the files of a bind have in a container with private users.
 enum class BindMapping {
-    none,  // that of the host: as an unknown one
-    same,  // "idmap": the same number in the container as on disk
-    root,  // "rootidmap": the owner of the source is the container's root
-    owner, // "owneridmap": the owner of the source is the owner of the destination
+    none,   // that of the host: as an unknown one
+    same,   // "idmap": the same number in the container as on disk
+    root,   // "rootidmap": the owner of the source is the container's root
+    owner,  // "owneridmap": the owner of the source is the owner of the destination
+    user,   // "owner=": the owner of the source is this user of the container
+    ranges, // "map=": these
 };
 
 struct MountSource {
@@ -28,12 +34,15 @@ struct MountSource {
 
 struct CustomMount {
     CustomMountKind kind = CustomMountKind::bind;
-    std::string destination; // absolute and simplified, in the container
+    std::string destination; // absolute and simplified, in the container; only of a bind it may be "/": the whole tree
     // bind: one. overlay: the layers, lowest first; the last one takes the changes unless read_only.
     std::vector<MountSource> sources;
     bool read_only = false;
     bool recursive = true; // bind: with the mounts below the source
     BindMapping mapping = BindMapping::none;
+    uint32_t user = 0; // BindMapping::user: ids in the container
+    uint32_t group = 0;
+    IdRanges ranges;     // BindMapping::ranges: `inside` the container, `outside` on disk
     std::string options; // tmpfs: comma-separated mount options
 };
 

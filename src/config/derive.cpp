@@ -54,11 +54,13 @@ public:
     Derived run() {
         check_conflicts(held_);
         settle_start_mode();
+        settle_users();
         settle_shared_namespaces();
         settle_capabilities();
         settle_console();
         settle_tree();
         settle_journal();
+        check_users();
         settle_inspection();
         if (switches_.suppress_sync && last_of(held_, "suppress-sync") == nullptr) {
             config_.suppress_sync = *switches_.suppress_sync;
@@ -99,7 +101,7 @@ private:
 
     void settle_capabilities() {
         draft_.settle_capabilities();
-        const CapabilityMask retained = (kDefaultRetainedCapabilities | config_.capability) & ~config_.drop_capability;
+        const CapabilityMask retained = retained_capabilities(config_);
         if (const CapabilityMask missing = config_.ambient_capability & ~retained; missing != 0) {
             throw Error(fmt::format("{}: the container does not keep {}",
                                     place_of(*last_of(held_, "ambient-capability")), format_capabilities(missing)))
@@ -152,6 +154,43 @@ private:
         }
     }
 
+    // Whoever lets a range be picked wants the tree to follow. In a settings file that means to change it, since that
+    // is what it meant before there were id-mapped mounts.
+    void settle_users() {
+        const bool pick = config_.users.mode == UserMode::pick;
+        const TreeOwnership of_pick = draft_.users_from_file ? TreeOwnership::chown : TreeOwnership::automatic;
+        if (config_.users.mode == UserMode::host) {
+            config_.tree_ownership = TreeOwnership::off;
+        } else if (draft_.tree_ownership) {
+            config_.tree_ownership = *draft_.tree_ownership;
+        } else if (pick) {
+            config_.tree_ownership = of_pick;
+            imply("private-users-ownership", Origin::Kind::implied, "--private-users=pick");
+        }
+    }
+
+    void check_users() const {
+        if (config_.users.mode == UserMode::host && !config_.bind_users.empty()) {
+            throw Error(fmt::format("{} needs private users: in their range the user gets an id",
+                                    place_of(*last_of(held_, "bind-user"))),
+                        "Use it with -U or --private-users=.");
+        }
+        if (config_.users.mode == UserMode::host) {
+            return;
+        }
+        if (config_.tree_ownership == TreeOwnership::chown && config_.read_only) {
+            throw Error("--private-users-ownership=chown changes the tree, and --read-only or --volatile= forbid it",
+                        "Use --private-users-ownership=map, or run once without them to change the owners.");
+        }
+        if (switches_.api_vfs_writable.value_or(ApiVfsWritable::no) != ApiVfsWritable::no && !config_.private_network) {
+            throw Error("$SYSTEMD_NSPAWN_API_VFS_WRITABLE cannot be combined with private users on the host's network",
+                        "Add --private-network, or leave the variable unset.");
+        }
+        if (switches_.api_vfs_writable == ApiVfsWritable::yes) {
+            throw Error("$SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes cannot be combined with private users");
+        }
+    }
+
     void settle_inspection() {
         if (config_.json && !config_.show_config && !config_.dry_run) {
             throw Error("--json: there is nothing to print, add --show-config or --dry-run");
@@ -166,6 +205,20 @@ private:
 };
 
 } // namespace
+
+CapabilityMask retained_capabilities(const Config& config) {
+    CapabilityMask wanted = kDefaultRetainedCapabilities | config.capability;
+    if (config.private_network) {
+        wanted |= capability_mask(CAP_NET_ADMIN);
+    }
+    // The host's network belongs to the host's users: the capability could not do there what it promises.
+    const bool other_root = config.users.mode != UserMode::host &&
+                            (config.users.mode != UserMode::map || id_outside(config.users.map, 0) != 0U);
+    if (other_root && !config.private_network) {
+        wanted &= ~capability_mask(CAP_NET_BIND_SERVICE);
+    }
+    return wanted & ~config.drop_capability;
+}
 
 Derived derive(Draft& draft, const Held& held, const EnvironmentSwitches& switches) {
     return Derivation(draft, held, switches).run();

@@ -28,6 +28,8 @@ struct Draft {
     bool boot = false;
     bool as_pid2 = false;
     std::vector<std::string> parameters; // of a settings file
+    bool users_from_file = false;
+    std::optional<TreeOwnership> tree_ownership;
     ConsoleRequest console = ConsoleRequest::automatic;
     std::vector<CredentialRequest> credentials;
     CapabilityMask granted_by_file = 0;

@@ -53,6 +53,7 @@ enum class MaskGroup {
     no_new_privileges,
     capability,
     system_call_filter,
+    bind_user,
     limit, // one bit for each resource
     oom_score_adjust,
     cpu_affinity,
@@ -63,6 +64,8 @@ enum class MaskGroup {
     resolv_conf,
     timezone,
     link_journal,
+    users,
+    network,
 };
 
 enum class HelpSection {
@@ -70,6 +73,8 @@ enum class HelpSection {
     image,
     mounts,
     integration,
+    users,
+    network,
     execution,
     identity,
     security,

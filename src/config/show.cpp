@@ -63,6 +63,9 @@ Lines resolv_conf(const Config& config) { return {std::string(to_word(config.res
 Lines timezone(const Config& config) { return {std::string(timezone_word(config.timezone))}; }
 
 Lines link_journal(const Config& config) { return {std::string(to_word(config.link_journal))}; }
+Lines users(const Config& config) { return {format_private_users(config.users)}; }
+
+Lines tree_ownership(const Config& config) { return {std::string(format_tree_ownership(config.tree_ownership))}; }
 
 Lines uuid(const Config& config) { return config.uuid ? Lines{config.uuid->uuid()} : Lines{}; }
 
@@ -137,6 +140,14 @@ Lines custom_mounts(const Config& config, CustomMountKind kind, bool read_only) 
     }
     return lines;
 }
+
+Lines bind_users(const Config& config) { return config.bind_users; }
+
+Lines bind_user_shell(const Config& config) {
+    return config.bind_user_shell_path.empty() ? boolean(config.bind_user_shell) : text(config.bind_user_shell_path);
+}
+
+Lines bind_user_groups(const Config& config) { return config.bind_user_groups; }
 
 Lines credentials(const Config& config) {
     Lines lines;

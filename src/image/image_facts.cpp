@@ -42,6 +42,7 @@ ImageFacts read_image_facts(const Config& config, const RootTree& tree) {
     if (!config.user.empty()) {
         facts.user = find_user(tree.fd(), config.user);
     }
+    facts.bound_users = find_bound_users(config.bind_users, tree.fd());
     if (const char* program = first_program(config, tree.fd())) {
         facts.init_is_32bit = is_32bit_program(tree.fd(), program);
     }

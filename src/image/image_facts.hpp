@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/id128.hpp"
+#include "image/bound_user.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -34,6 +35,7 @@ struct ImageFacts {
     bool read_only = false;                  // the tree may not be written
     bool is_host_root = false;               // the tree is "/"
     bool init_is_32bit = false;              // the tree's init is an ELF32 file of this machine's family
+    std::vector<BoundUser> bound_users;      // --bind-user=
     std::optional<unsigned> systemd_version; // of libsystemd-shared in the tree
 };
 

@@ -134,9 +134,23 @@ bool TopLevel::has(std::string_view name) const {
     return index && (present_ & (1U << *index)) != 0;
 }
 
-void check_os_tree(int tree, const TopLevel& top, const std::string& path, bool boot) {
+namespace {
+
+bool is_one_of(const std::vector<std::string>& mount_points, std::initializer_list<const char*> wanted) {
+    return std::any_of(wanted.begin(), wanted.end(), [&](const char* path) {
+        return std::find(mount_points.begin(), mount_points.end(), path) != mount_points.end();
+    });
+}
+
+} // namespace
+
+void check_os_tree(int tree, const TopLevel& top, const std::string& path, bool boot,
+                   const std::vector<std::string>& mount_points) {
     if (boot) {
-        if (!is_regular_in_root(tree, "etc/os-release") && !is_regular_in_root(tree, "usr/lib/os-release")) {
+        const bool mounted =
+            is_one_of(mount_points, {"/usr", "/usr/lib", "/usr/lib/os-release", "/etc", "/etc/os-release"});
+        if (!mounted && !is_regular_in_root(tree, "etc/os-release") &&
+            !is_regular_in_root(tree, "usr/lib/os-release")) {
             throw Error(
                 fmt::format("{} doesn't look like an OS root directory: it has neither /etc/os-release nor "
                             "/usr/lib/os-release",
@@ -145,7 +159,7 @@ void check_os_tree(int tree, const TopLevel& top, const std::string& path, bool 
         }
         return;
     }
-    if (!top.has("usr")) {
+    if (!top.has("usr") && !is_one_of(mount_points, {"/usr"})) {
         throw Error(fmt::format("{} doesn't look like it has an OS tree: there is no /usr in it", path),
                     "Choose the top directory of an installed system; an empty usr directory is enough for a tree of "
                     "your own.");

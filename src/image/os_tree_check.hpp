@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace nspawn {
 
@@ -22,8 +23,10 @@ private:
     unsigned present_ = 0; // bit N: kBaseEntries[N]
 };
 
-// Throws unless the tree can be used: it needs a usr directory, and to be booted an os-release file.
-void check_os_tree(int tree, const TopLevel& top, const std::string& path, bool boot);
+// Throws unless the tree can be used: it needs a usr directory, and to be booted an os-release file. What is mounted on
+// `mount_points` later may bring them.
+void check_os_tree(int tree, const TopLevel& top, const std::string& path, bool boot,
+                   const std::vector<std::string>& mount_points = {});
 
 // On a read-only file system this does nothing.
 void make_base_directories(int tree, const TopLevel& top);

@@ -4,6 +4,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/directory_metadata.hpp"
+#include "linux/overlay_mount.hpp"
 
 #include <fmt/format.h>
 
@@ -18,8 +19,6 @@
 namespace nspawn {
 
 namespace {
-
-std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 Result<UniqueFd> make_directory(int parent, const char* name) {
     if (mkdirat(parent, name, 0700) < 0) {
@@ -61,12 +60,9 @@ Result<void> hide_in_layer(int tree, const std::string& tree_path, const std::st
     return check(mknodat(above ? above.get() : upper, name.c_str(), S_IFCHR, 0), "mknodat");
 }
 
-Result<MountFd> mount_overlay(int lower, int upper, int work) {
+Result<MountFd> mount_throw_away(int lower, int upper, int work) {
     const MountOption options[] = {
         {"source", "nspawn"},
-        {"lowerdir", descriptor_path(lower)},
-        {"upperdir", descriptor_path(upper)},
-        {"workdir", descriptor_path(work)},
         // A directory of the tree can be renamed as anywhere else, instead of answering EXDEV.
         {"redirect_dir", "on"},
         // Nothing in a tree that came from elsewhere may point the kernel at other data of the layers.
@@ -77,7 +73,7 @@ Result<MountFd> mount_overlay(int lower, int upper, int work) {
         // Nobody will ever need the layer after a crash: no sync reaches the disk, and the unmount does not wait.
         {"volatile", ""},
     };
-    return MountFd::create("overlay", options, 0);
+    return mount_overlay({.lower = std::span(&lower, 1), .upper = upper, .work = work}, options, 0);
 }
 
 } // namespace
@@ -102,7 +98,7 @@ Result<void> OverlayLayer::renew(int tree) {
     if (!work.ok()) {
         return work.system_error();
     }
-    Result<MountFd> mount = mount_overlay(tree, upper_.get(), work.value().get());
+    Result<MountFd> mount = mount_throw_away(tree, upper_.get(), work.value().get());
     if (!mount.ok()) {
         return mount.system_error();
     }

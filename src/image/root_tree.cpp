@@ -8,8 +8,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 
@@ -49,19 +51,47 @@ TreeLock lock_tree(const Config& config, const EnvironmentSwitches& switches, co
                              read_only ? TreeLock::Mode::shared : TreeLock::Mode::exclusive);
 }
 
+// --bind=SOURCE:/: the tree that was named is only looked at; what the container gets is another directory.
+const CustomMount* mount_in_place_of_tree(const Config& config) {
+    const auto last = std::find_if(config.custom_mounts.rbegin(), config.custom_mounts.rend(),
+                                   [](const CustomMount& mount) { return mount.destination == "/"; });
+    return last == config.custom_mounts.rend() ? nullptr : &*last;
+}
+
+UniqueFd open_other_tree(const CustomMount& mount, int tree) {
+    const MountSource& source = mount.sources.front();
+    constexpr int kFlags = O_RDONLY | O_DIRECTORY;
+    return (source.in_tree ? open_in_root(tree, source.path.c_str(), kFlags)
+                           : open_at(AT_FDCWD, source.path.c_str(), kFlags))
+        .or_throw(fmt::format("--bind={}", format_custom_mount(mount)));
+}
+
+std::vector<std::string> mount_points_of(const Config& config) {
+    std::vector<std::string> mount_points;
+    for (const CustomMount& mount : config.custom_mounts) {
+        mount_points.push_back(mount.destination);
+    }
+    return mount_points;
+}
+
 } // namespace
 
 RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, RootSelection selection) {
     refuse_host_tree(config, selection);
-    const bool read_only =
+    bool read_only =
         config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
-    TreeLock lock = lock_tree(config, switches, selection, read_only);
+    const CustomMount* const other = mount_in_place_of_tree(config);
+    TreeLock lock = lock_tree(config, switches, selection, read_only || other != nullptr);
+    if (other != nullptr) {
+        selection.directory = open_other_tree(*other, selection.directory.get());
+        read_only = read_only || other->read_only;
+    }
     auto state = std::make_unique<State>(std::move(selection), read_only, std::move(lock));
     // Checked before anything is copied: a tree that cannot be used costs nothing.
     TopLevel top(state->directory());
     const bool boot = config.start_mode == StartMode::boot;
     if (!boot || switches.check_os_release) {
-        check_os_tree(state->directory(), top, state->selection.path, boot);
+        check_os_tree(state->directory(), top, state->selection.path, boot, mount_points_of(config));
     }
     if (config.dry_run) {
         return RootTree(std::move(state)); // a look, nothing more

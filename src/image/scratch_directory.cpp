@@ -31,8 +31,8 @@ bool is_scratch_name(std::string_view name) {
 }
 
 bool is_scratch_entry(std::string_view name) {
-    return name == "." || name == ".." || name == "tree" || name == "upper" || name.starts_with("work") ||
-           name.starts_with(kMovedUpPrefix);
+    return name == "." || name == ".." || name == "tree" || name == "upper" || name == "source" ||
+           name.starts_with("work") || name.starts_with(kMovedUpPrefix);
 }
 
 Result<UniqueFd> open_directory(int parent, const char* name) {

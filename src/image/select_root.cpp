@@ -9,7 +9,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <climits>
 
 #include <fcntl.h>
@@ -56,13 +55,11 @@ UniqueFd open_tree_directory(const std::string& path, bool given) {
 
 // The kernel's own idea of where an open directory is: absolute, every link resolved.
 std::string path_of(int directory, const std::string& as_given) {
-    std::array<char, PATH_MAX> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlink
-    const ssize_t size = readlink(fmt::format("/proc/self/fd/{}", directory).c_str(), buffer.data(), buffer.size());
-    check(size, "readlink").or_throw("finding the path of the tree (is /proc mounted?)");
-    if (static_cast<size_t>(size) == buffer.size()) {
+    Result<std::string> found = path_of_descriptor(directory);
+    if (found.error() == ENAMETOOLONG) {
         throw Error(fmt::format("the path of the tree is longer than {} bytes", PATH_MAX - 1)).with_code(ENAMETOOLONG);
     }
-    std::string path(buffer.data(), static_cast<size_t>(size));
+    const std::string path = std::move(found).or_throw("finding the path of the tree (is /proc mounted?)");
     struct stat status {};
     if (path.ends_with(" (deleted)") && (fstat(directory, &status) < 0 || status.st_nlink == 0)) {
         throw Error(fmt::format("{}: the directory was removed", as_given)).with_code(ENOENT);

@@ -15,26 +15,53 @@ namespace nspawn {
 
 namespace {
 
-Result<void> configure(int context, unsigned command, const char* key, const char* value) {
-    return check(syscall(SYS_fsconfig, context, command, key, value, 0), "fsconfig");
+Result<void> configure(int context, unsigned command, const char* key, const char* value, int aux = 0) {
+    return check(syscall(SYS_fsconfig, context, command, key, value, aux), "fsconfig");
+}
+
+Result<void> set_option(int context, const MountOption& option) {
+    if (option.fd >= 0) {
+        return configure(context, FSCONFIG_SET_FD, option.name.c_str(), nullptr, option.fd);
+    }
+    const bool flag = option.value.empty();
+    return configure(context, flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, option.name.c_str(),
+                     flag ? nullptr : option.value.c_str());
+}
+
+// The messages of a file system context, one to a read: "e overlay: …" for an error, "w …" for a warning.
+void read_complaint(int context, std::string& complaint) {
+    std::array<char, 256> message; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
+    for (ssize_t got = 0; (got = read(context, message.data(), message.size())) > 2;) {
+        if (message[0] == 'e') {
+            complaint.assign(message.data() + 2, static_cast<size_t>(got) - 2);
+            while (complaint.ends_with('\n')) {
+                complaint.pop_back();
+            }
+        }
+    }
+}
+
+Result<void> make_instance(int context, std::span<const MountOption> options) {
+    for (const MountOption& option : options) {
+        if (const Result<void> set = set_option(context, option); !set.ok()) {
+            return set;
+        }
+    }
+    return configure(context, FSCONFIG_CMD_CREATE, nullptr, nullptr);
 }
 
 } // namespace
 
-Result<MountFd> MountFd::create(const char* type, std::span<const MountOption> options, uint64_t attributes) {
+Result<MountFd> MountFd::create(const char* type, std::span<const MountOption> options, uint64_t attributes,
+                                std::string* complaint) {
     const UniqueFd context(static_cast<int>(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)));
     if (!context) {
         return last_error("fsopen");
     }
-    for (const MountOption& option : options) {
-        const bool flag = option.value.empty();
-        const Result<void> set = configure(context.get(), flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING,
-                                           option.name.c_str(), flag ? nullptr : option.value.c_str());
-        if (!set.ok()) {
-            return set.system_error();
+    if (const Result<void> made = make_instance(context.get(), options); !made.ok()) {
+        if (complaint != nullptr) {
+            read_complaint(context.get(), *complaint);
         }
-    }
-    if (const Result<void> made = configure(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr); !made.ok()) {
         return made.system_error();
     }
     UniqueFd mount(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, attributes)));
@@ -112,6 +139,14 @@ Result<MountFd> MountFd::clone_with(int at, const char* path, Recursive recursiv
 
 Result<void> MountFd::set_attributes(uint64_t set, uint64_t clear, Propagation propagation, Recursive recursive) const {
     return set_attributes_at(get(), "", AT_EMPTY_PATH, set, clear, propagation, recursive);
+}
+
+Result<void> MountFd::set_id_map(int user_namespace, Recursive recursive) const {
+    mount_attr attributes{};
+    attributes.attr_set = MOUNT_ATTR_IDMAP;
+    attributes.userns_fd = static_cast<uint64_t>(user_namespace);
+    const unsigned flags = AT_EMPTY_PATH | (recursive == Recursive::yes ? AT_RECURSIVE : 0);
+    return check(syscall(SYS_mount_setattr, get(), "", flags, &attributes, sizeof attributes), "mount_setattr");
 }
 
 Result<void> MountFd::attach(int at, const char* target) const {

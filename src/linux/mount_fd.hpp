@@ -20,6 +20,7 @@ namespace nspawn {
 struct MountOption {
     std::string name;
     std::string value; // empty: a flag
+    int fd = -1;       // not -1: an open file is the value, for MountFd::create() alone (FSCONFIG_SET_FD)
 };
 
 enum class Recursive { no, yes };
@@ -40,8 +41,10 @@ public:
     MountFd() = default;
     explicit MountFd(UniqueFd fd) : fd_(std::move(fd)) {}
 
-    // A new instance of file system `type`; `attributes` are MOUNT_ATTR_* of mount_setattr(2).
-    static Result<MountFd> create(const char* type, std::span<const MountOption> options, uint64_t attributes);
+    // A new instance of file system `type`; `attributes` are MOUNT_ATTR_* of mount_setattr(2). What the kernel says of
+    // a failure beside the errno goes to `complaint`.
+    static Result<MountFd> create(const char* type, std::span<const MountOption> options, uint64_t attributes,
+                                  std::string* complaint = nullptr);
     // A detached copy of the mount that shows `path`, with its submounts if recursive. An empty path means `at` itself.
     static Result<MountFd> clone_of(int at, const char* path, Recursive recursive, FinalLink link = FinalLink::kept);
 
@@ -53,6 +56,9 @@ public:
     // Sets and clears MOUNT_ATTR_*, and the propagation, of the mount or of the whole tree.
     [[nodiscard]] Result<void> set_attributes(uint64_t set, uint64_t clear, Propagation propagation,
                                               Recursive recursive) const;
+    // From now on files show up as belonging to whom the maps of an (open) user namespace make of their owners. EINVAL:
+    // a file system of the tree has no id-mapped mounts. EPERM: it is id-mapped already, or not ours.
+    [[nodiscard]] Result<void> set_id_map(int user_namespace, Recursive recursive) const;
     // Moves the mount to `target` below `at`; the last component is not followed. The descriptor stays open and now
     // stands for the attached mount.
     [[nodiscard]] Result<void> attach(int at, const char* target) const;

@@ -1,6 +1,8 @@
 #include "plan/mount_table.hpp"
 
 #include "base/text.hpp"
+#include "plan/bound_user_records.hpp"
+#include "plan/tmpfs_options.hpp"
 
 #include <linux/mount.h>
 #include <sys/stat.h>
@@ -46,6 +48,7 @@ public:
         host_directory();
         masks();
         control_groups();
+        custom_mounts();
         incoming();
     }
 
@@ -157,7 +160,7 @@ private:
     void host_directory() {
         auto& add = begin(kStageHostDirectory);
         add.push_back(MakeDirectory{"/run/host", 0755});
-        add.push_back(MakeDirectory{"/run/host/inaccessible", 0755});
+        add.push_back(MakeDirectory{kInaccessiblePath, 0755});
         add.push_back(MakeNode{kMaskNode, S_IFREG});
         add.push_back(MakeDirectory{"/run/host/inaccessible/dir", 0});
         add.push_back(MakeNode{"/run/host/inaccessible/fifo", S_IFIFO});
@@ -180,6 +183,9 @@ private:
             add.push_back(MakeDirectory{kUnixExportPath, 0755});
         }
 
+        const std::vector<Operation> records = bound_user_records(input_.image.bound_users, input_.config);
+        add.insert(add.end(), records.begin(), records.end());
+
         // Separate, so that the notification socket can be bound between the two.
         auto& seal = begin(kStageSealHostDirectory);
         seal.push_back(BindInside{"/run/host", "/run/host", kSealed});
@@ -195,6 +201,48 @@ private:
                                         .attributes = kUnixExportAttributes,
                                         .cleared = kReadOnly});
         }
+    }
+
+    void custom_mounts() {
+        std::vector<CustomMount> mounts = input_.config.custom_mounts;
+        for (const BoundUser& user : input_.image.bound_users) {
+            CustomMount home;
+            home.destination = bound_home(user);
+            home.sources.push_back({user.home, false});
+            mounts.push_back(std::move(home));
+        }
+        if (mounts.empty()) {
+            return;
+        }
+        auto& add = begin(kStageCustomMounts);
+        sort_custom_mounts(mounts);
+        for (CustomMount& mount : mounts) {
+            if (mount.destination != "/") { // that one is the tree itself
+                add.push_back(custom_mount(std::move(mount)));
+            }
+        }
+    }
+
+    [[nodiscard]] MountCustom custom_mount(CustomMount&& mount) const {
+        MountCustom operation;
+        switch (mount.kind) {
+        case CustomMountKind::bind:
+        case CustomMountKind::overlay:
+            operation.attributes = mount.read_only ? kReadOnly : 0;
+            break;
+        case CustomMountKind::tmpfs: {
+            TmpfsOptions options = split_tmpfs_options(mount.options);
+            operation.options = std::move(options.options);
+            operation.attributes = options.attributes;
+            add_context(operation.options);
+            break;
+        }
+        case CustomMountKind::inaccessible:
+            operation.attributes = kSealed;
+            break;
+        }
+        operation.what = std::move(mount);
+        return operation;
     }
 
     // The supervisor makes its source while the child is at work on the rest.

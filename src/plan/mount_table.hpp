@@ -18,6 +18,7 @@ inline constexpr const char* kUnixExportPath = "/run/host/unix-export";
 inline constexpr uint64_t kUnixExportAttributes =
     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
 inline constexpr uint64_t kDevptsAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+inline constexpr const char* kInaccessiblePath = "/run/host/inaccessible";
 inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
 
 // Names of the groups, in order; also stage names.
@@ -27,12 +28,14 @@ inline constexpr const char* kStageHostDirectory = "make /run/host";
 inline constexpr const char* kStageSealHostDirectory = "seal /run/host";
 inline constexpr const char* kStageMasks = "mask kernel interfaces";
 inline constexpr const char* kStageControlGroups = "mount control groups";
+inline constexpr const char* kStageCustomMounts = "apply custom mounts";
 inline constexpr const char* kStageIncoming = "attach the incoming directory";
 
 struct MountTableInput {
     const Config& config;
     const EnvironmentSwitches& switches;
     const HostFacts& host;
+    const ImageFacts& image;
 };
 void plan_mounts(Plan& plan, const MountTableInput& input);
 

@@ -4,6 +4,7 @@
 // where the container's root already is the process's root. Flags are MOUNT_ATTR_* of mount_setattr(2).
 #pragma once
 
+#include "config/custom_mount.hpp"
 #include "linux/mount_fd.hpp"
 
 #include <cstdint>
@@ -89,7 +90,15 @@ struct MakeNode {
     Importance importance = Importance::required;
 };
 
-using Operation =
-    std::variant<MountFileSystem, MountParts, BindInside, BindFromHost, MakeDirectory, MakeFile, MakeSymlink, MakeNode>;
+// What --bind= and its like ask for. The target is looked up in the tree as the container will see it, links included,
+// and made where it is missing. Binds and overlays are opened by the supervisor, the rest is made by the child.
+struct MountCustom {
+    CustomMount what;
+    std::vector<MountOption> options; // of a tmpfs
+    uint64_t attributes = 0;
+};
+
+using Operation = std::variant<MountFileSystem, MountParts, BindInside, BindFromHost, MakeDirectory, MakeFile,
+                               MakeSymlink, MakeNode, MountCustom>;
 
 } // namespace nspawn

@@ -63,7 +63,7 @@ RootKind root_kind(Volatile mode) {
 
 CapabilityPlan plan_capabilities(const Config& config, const HostFacts& host) {
     CapabilityPlan plan;
-    const CapabilityMask wanted = (kDefaultRetainedCapabilities | config.capability) & ~config.drop_capability;
+    const CapabilityMask wanted = retained_capabilities(config);
     plan.missing = wanted & ~host.capabilities;
     plan.bounding = wanted & host.capabilities;
     plan.ambient = config.ambient_capability & plan.bounding;
@@ -191,10 +191,10 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan.keep_unit = config.keep_unit;
     plan.quiet = config.quiet;
 
-    plan_mounts(plan, {config, switches, host});
+    plan_mounts(plan, {config, switches, host, image});
     plan_notices(plan);
     const HostFilesInput host_files{
-        .config = config, .host = host, .image = image, .private_network = (plan.namespaces & CLONE_NEWNET) != 0};
+        .config = config, .host = host, .image = image, .private_network = config.private_network};
     plan.host_files = plan_host_files(host_files);
     plan.journal = plan_journal(host_files, plan.uuid);
     return plan;

@@ -7,6 +7,7 @@
 #include "config/config.hpp"
 #include "config/environment_switches.hpp"
 #include "image/image_facts.hpp"
+#include "linux/id_map.hpp"
 #include "linux/personality.hpp"
 #include "linux/resource_limit.hpp"
 #include "linux/seccomp_filter.hpp"
@@ -60,6 +61,8 @@ struct Plan {
     Id128 uuid;
 
     uint64_t namespaces = 0; // CLONE_NEW*
+    IdMap id_map;            // of the user namespace; empty: there is none
+    bool map_tree = false; // the tree is shown through an id-mapped mount: it belongs to host ids as if there were none
     RootKind root = RootKind::tree;
     bool read_only = false;
     std::vector<MountOption> volatile_options; // of the tmpfs behind RootKind::volatile_*

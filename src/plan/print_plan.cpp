@@ -78,6 +78,37 @@ Described describe(const MakeNode& what) {
     return {"node", what.path, "", std::move(options), {}};
 }
 
+std::string source_text(const MountSource& source) {
+    return source.path.empty() ? "(a fresh directory)" : (source.in_tree ? "+" : "") + source.path;
+}
+
+Described describe(const MountCustom& what) {
+    Described described{"bind", what.what.destination, "", option_texts(what.options),
+                        attribute_names(what.attributes)};
+    switch (what.what.kind) {
+    case CustomMountKind::bind:
+        described.source = source_text(what.what.sources.front());
+        if (!what.what.recursive) {
+            described.options.emplace_back("norbind");
+        }
+        break;
+    case CustomMountKind::tmpfs:
+        described.action = "mount";
+        described.source = "tmpfs";
+        break;
+    case CustomMountKind::overlay:
+        described.action = "overlay";
+        for (const MountSource& layer : what.what.sources) {
+            described.source += (described.source.empty() ? "" : ":") + source_text(layer);
+        }
+        break;
+    case CustomMountKind::inaccessible:
+        described.action = "hide";
+        break;
+    }
+    return described;
+}
+
 Described describe_operation(const Operation& operation) {
     return std::visit([](const auto& what) { return describe(what); }, operation);
 }
@@ -157,6 +188,15 @@ std::string user_text(const Plan& plan) {
 
 std::vector<std::string> environment_lines(const Plan& plan) {
     return payload_environment(plan, plan.payload.user.record.value_or(root_user()));
+}
+
+std::string users_text(const Plan& plan) {
+    if (plan.id_map.empty()) {
+        return "those of the host";
+    }
+    const std::string users = describe_id_ranges(plan.id_map.users);
+    const std::string groups = describe_id_ranges(plan.id_map.groups);
+    return users == groups ? users : fmt::format("{}, groups {}", users, groups);
 }
 
 std::string join_words(const std::vector<std::string>& words, const char* separator = " ") {
@@ -253,6 +293,7 @@ std::string plan_as_text(const Plan& plan, const std::vector<const char*>& super
     add_line(out, "host name", plan.hostname);
     add_line(out, "machine id", plan.uuid.plain());
     add_line(out, "namespaces", join_words(namespace_names(plan.namespaces)));
+    add_line(out, "users", fmt::format("{}{}", users_text(plan), plan.map_tree ? ", tree id-mapped" : ""));
     add_line(out, "console", console_text(plan.console));
     add_operations(out, plan);
     add_host_files(out, plan);
@@ -333,6 +374,23 @@ Json host_files_as_json(const Plan& plan) {
     return files;
 }
 
+Json id_ranges_as_json(const IdRanges& ranges) {
+    Json list = Json::array();
+    for (const IdRange& range : ranges) {
+        list.add(Json::object({{"inside", range.inside}, {"outside", range.outside}, {"count", range.count}}));
+    }
+    return list;
+}
+
+Json id_map_as_json(const Plan& plan) {
+    if (plan.id_map.empty()) {
+        return {};
+    }
+    return Json::object({{"users", id_ranges_as_json(plan.id_map.users)},
+                         {"groups", id_ranges_as_json(plan.id_map.groups)},
+                         {"tree_mapped", plan.map_tree}});
+}
+
 Json limits_as_json(const Plan& plan) {
     Json limits = Json::object();
     for (size_t resource = 0; resource < plan.limits.size(); ++resource) {
@@ -381,6 +439,7 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
         {"hostname", plan.hostname},
         {"machine_id", plan.uuid.plain()},
         {"namespaces", namespace_names(plan.namespaces)},
+        {"id_map", id_map_as_json(plan)},
         {"console", console_text(plan.console)},
         {"groups", groups_as_json(plan)},
         {"host_files", host_files_as_json(plan)},

@@ -34,6 +34,7 @@ constexpr Stage kChildStages[] = {
     {kStageMasks, mask_kernel_interfaces},
     {"replace boot id and kernel log", replace_kernel_files},
     {kStageControlGroups, mount_control_groups},
+    {kStageCustomMounts, apply_custom_mounts},
     {"place the host's files", place_host_files}, // after all mounts that may cover their places
     {"place the journal", place_journal},
     {"share mounts", share_mounts},

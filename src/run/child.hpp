@@ -7,6 +7,7 @@
 
 #include "linux/mount_fd.hpp"
 #include "plan/plan.hpp"
+#include "run/custom_mounts.hpp"
 #include "run/handshake.hpp"
 #include "run/host_files.hpp"
 #include "run/journal_link.hpp"
@@ -30,6 +31,7 @@ struct ChildInput {
     const MountFd& root;         // becomes "/"
     const MountFd& volatile_usr; // the tree's /usr for --volatile=yes, else invalid
     const std::vector<HostMount>& host_mounts;
+    const std::vector<CustomMountFd>& custom_mounts;
     const std::vector<PreparedHostFile>& host_files;
     const JournalLink& journal;
     const MountFd& devpts;

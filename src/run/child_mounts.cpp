@@ -173,6 +173,9 @@ void perform(ChildState&, const Operation&, const MakeSymlink& what) {
     check(symlink(what.target.c_str(), what.path.c_str()), "symlink").or_throw(what.path);
 }
 
+// Has a stage of its own.
+void perform(ChildState&, const Operation&, const MountCustom&) {}
+
 void perform(ChildState& state, const Operation& operation, const MakeNode& what) {
     const Result<void> made = check(mknod(what.path.c_str(), what.mode, makedev(what.major, what.minor)), "mknod");
     Outcome(state, operation).accept(made, what.importance, what.path);

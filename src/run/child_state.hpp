@@ -51,6 +51,9 @@ void report_mounts(ChildState& state);
 // Throws what there is to say about a target in the tree that is a link or no directory; returns when it is one.
 void explain_mount_target(const std::string& target, int code);
 
+// child_custom_mounts.cpp
+void apply_custom_mounts(ChildState& state);
+
 // child_mount_parts.cpp
 void mount_parts(const MountParts& what);
 

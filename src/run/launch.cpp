@@ -20,6 +20,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -75,10 +77,30 @@ void make_cgroup(Launch& launch, const LaunchInput& input) {
     }
 }
 
-void set_device_policy(Launch& launch, const LaunchInput& input) {
+// The usual devices and those that a bind shows: to read and write, or of a read-only bind to read. Empty: the usual.
+std::vector<DeviceRule> further_device_rules(const std::vector<CustomMountFd>& mounts) {
+    std::vector<DeviceRule> rules;
+    for (const CustomMountFd& mount : mounts) {
+        if (!S_ISCHR(mount.type) && !S_ISBLK(mount.type)) {
+            continue;
+        }
+        if (rules.empty()) {
+            const std::span<const DeviceRule> usual = default_device_rules();
+            rules.assign(usual.begin(), usual.end());
+        }
+        rules.push_back({S_ISCHR(mount.type) ? DeviceType::character : DeviceType::block, major(mount.device),
+                         minor(mount.device),
+                         mount.operation->what.read_only ? device_access::kRead : device_access::kUse});
+    }
+    return rules;
+}
+
+void set_device_policy(Launch& launch, const LaunchInput& input, const std::vector<CustomMountFd>& mounts) {
     std::string missing = "no control group for the container";
     if (launch.cgroup) {
-        missing = enforce_device_policy(*launch.cgroup, default_device_rules(), record_groups(launch));
+        const std::vector<DeviceRule> rules = further_device_rules(mounts);
+        missing = enforce_device_policy(*launch.cgroup, rules.empty() ? default_device_rules() : rules,
+                                        record_groups(launch));
         for (const std::string& path : launch.cgroup->paths()) {
             launch.record.add(ScratchKind::cgroup, path); // they are ours, now for certain
         }
@@ -173,7 +195,7 @@ Launch launch(const LaunchInput& input) {
     }
     const PreparedMounts mounts = in_stage(timeline, kStagePrepare, [&] {
         launch.journal = JournalLink(input.plan.journal);
-        return prepare_mounts(input.plan, input.tree);
+        return prepare_mounts(input.plan, input.tree, input.custom_mounts);
     });
 
     Pty pty;
@@ -208,6 +230,7 @@ Launch launch(const LaunchInput& input) {
                                                        .root = mounts.root,
                                                        .volatile_usr = mounts.volatile_usr,
                                                        .host_mounts = mounts.host,
+                                                       .custom_mounts = mounts.custom,
                                                        .host_files = mounts.host_files,
                                                        .journal = launch.journal,
                                                        .devpts = mounts.devpts,
@@ -225,7 +248,7 @@ Launch launch(const LaunchInput& input) {
     // What the child does not need at once: made while it mounts.
     in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
     wait_until_host_is_left(*launch.handshake);
-    in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input); });
+    in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input, mounts.custom); });
     launch.pty_master = std::move(pty.master);
     return launch;
 }

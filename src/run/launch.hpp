@@ -12,6 +12,7 @@
 #include "linux/process.hpp"
 #include "linux/pty.hpp"
 #include "plan/plan.hpp"
+#include "run/custom_mounts.hpp"
 #include "run/handshake.hpp"
 #include "run/incoming_directory.hpp"
 #include "run/journal_link.hpp"
@@ -45,6 +46,7 @@ struct LaunchInput {
     const Plan& plan;
     const HostProbe& host;
     RootTree& tree;
+    CustomMounts& custom_mounts;
     Timeline& timeline;
 };
 

@@ -61,7 +61,7 @@ MountFd open_host_mount(const BindFromHost& operation) {
     return std::move(mount).or_throw(operation.source);
 }
 
-PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
+PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMounts& custom) {
     PreparedMounts mounts;
     switch (plan.root) {
     case RootKind::tree:
@@ -87,6 +87,11 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
             }
         }
     }
+    const bool tree_is_root = plan.root == RootKind::tree || plan.root == RootKind::volatile_state;
+    const bool only_usr = plan.root == RootKind::volatile_usr;
+    mounts.custom = custom.open({.root = only_usr ? tree.fd() : mounts.root.get(),
+                                 .attached = tree_is_root && !tree.is_detached_mount() ? tree.fd() : -1,
+                                 .path = tree.path()});
     mounts.host_files = prepare_host_files(plan, mounts.root.get());
     return mounts;
 }

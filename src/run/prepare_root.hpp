@@ -8,6 +8,7 @@
 #include "linux/mount_fd.hpp"
 #include "plan/plan.hpp"
 #include "run/child.hpp"
+#include "run/custom_mounts.hpp"
 
 #include <optional>
 #include <vector>
@@ -21,9 +22,10 @@ struct PreparedMounts {
     MountFd devpts;
     std::vector<PreparedHostFile> host_files;
     std::vector<HostMount> host; // one for each BindFromHost of the plan without receive_mounts
+    std::vector<CustomMountFd> custom;
 };
 
-PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree);
+PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMounts& custom);
 // Invalid when the source is not there, which the operation permits.
 MountFd open_host_mount(const BindFromHost& operation);
 

@@ -133,7 +133,9 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     log::set_machine(plan.machine);
     announce(config, plan, tree);
     Supervisor supervisor(plan, console_options(config, switches, plan), host.ignored_signals, timeline);
-    const int status = run_until_end({plan, host, tree, timeline}, supervisor);
+    CustomMounts custom_mounts(plan);
+    const int status = run_until_end({plan, host, tree, custom_mounts, timeline}, supervisor);
+    custom_mounts.release();
     tree.release();
     if (timeline.enabled()) {
         log::write_line(log::Level::info, "stages:");

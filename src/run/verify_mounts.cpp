@@ -137,6 +137,33 @@ void verify(const Verifier& verifier, const BindFromHost& what) { verifier.expec
 template <typename Other>
 void verify(const Verifier&, const Other&) {}
 
+// What the user wants to see there instead of ours; it was read back by the child that put it there.
+std::vector<std::string_view> custom_destinations(const Plan& plan) {
+    std::vector<std::string_view> destinations;
+    for (const OperationGroup& group : plan.groups) {
+        for (const Operation& operation : group.operations) {
+            if (const auto* const custom = std::get_if<MountCustom>(&operation)) {
+                destinations.emplace_back(custom->what.destination);
+            }
+        }
+    }
+    return destinations;
+}
+
+bool is_covered(const Operation& operation, const std::vector<std::string_view>& destinations) {
+    const auto covers = [&](std::string_view target) {
+        return std::find(destinations.begin(), destinations.end(), target) != destinations.end();
+    };
+    return !destinations.empty() && std::visit(
+                                        [&](const auto& what) {
+                                            if constexpr (requires { what.target; }) {
+                                                return covers(what.target);
+                                            }
+                                            return false;
+                                        },
+                                        operation);
+}
+
 void verify_all(const Verifier& verifier, const Plan& plan, const std::vector<size_t>& left_out) {
     if (plan.read_only && plan.root != RootKind::volatile_usr && plan.root != RootKind::volatile_overlay) {
         verifier.expect("/", MOUNT_ATTR_RDONLY);
@@ -144,10 +171,12 @@ void verify_all(const Verifier& verifier, const Plan& plan, const std::vector<si
     if (plan.root == RootKind::volatile_usr) {
         verifier.expect("/usr", MOUNT_ATTR_RDONLY);
     }
+    const std::vector<std::string_view> asked_for = custom_destinations(plan);
     size_t number = 0;
     for (const OperationGroup& group : plan.groups) {
         for (const Operation& operation : group.operations) {
-            if (std::find(left_out.begin(), left_out.end(), number++) == left_out.end()) {
+            const bool made = std::find(left_out.begin(), left_out.end(), number++) == left_out.end();
+            if (made && !is_covered(operation, asked_for)) {
                 std::visit([&](const auto& what) { verify(verifier, what); }, operation);
             }
         }

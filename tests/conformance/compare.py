@@ -86,6 +86,34 @@ HOST_TREES = {"own": "file", "none": None, "link": "link"}
 
 DEBIAN_CASES = ("plain", "as-pid2", "read-only", "volatile-overlay", "volatile-yes")
 
+# name: (options, paths): mounts and the looks of these paths are compared, in a fresh tree each time. "{shared}" is a
+# directory of the host with some files in it. Links in the tree: /link to /srv (there), /dangling to /made (not there),
+# /escape to a path above the tree.
+MOUNTS = {
+    "bind": (["--bind={shared}:/mnt/a/b", "--bind-ro={shared}/file:/etc/new/file"], ["/mnt", "/mnt/a", "/mnt/a/b", "/mnt/a/b/file", "/etc/new", "/etc/new/file"]),
+    "bind-links": (["--bind={shared}:/link", "--bind={shared}:/dangling/x", "--bind-ro={shared}:/escape/x"], ["/srv", "/srv/file", "/made", "/made/x/file", "/escape/x/file", "/etc/x/file"]),
+    "bind-in-tree": (["--bind-ro=+/etc/passwd:/seen", "--bind=+/link:/again"], ["/seen", "/again"]),
+    "bind-fresh": (["--bind=:/fresh"], ["/fresh"]),
+    "bind-device": (["--bind=/dev/null:/etc/null"], ["/etc/null"]),
+    "bind-over-ours": (["--bind={shared}:/tmp", "--bind={shared}:/dev/shm", "--tmpfs=/run/x"], ["/tmp", "/dev/shm", "/run/x"]),
+    "bind-root": (["--bind={shared}/tree:/"], ["/mark", "/usr"]),
+    "tmpfs": (["--tmpfs=/scratch", "--tmpfs=/var/small:size=1m,mode=1777,noexec,uid=7"], ["/scratch", "/var/small"]),
+    "tmpfs-order": (["--tmpfs=/a/b:mode=700", "--bind={shared}:/a/b/c", "--tmpfs=/a"], ["/a", "/a/b", "/a/b/c", "/a/b/c/file"]),
+    "overlay": (["--overlay={shared}:{shared}/upper:/merged"], ["/merged", "/merged/file"]),
+    "overlay-fresh": (["--overlay=+/etc:{shared}::/etc"], ["/etc", "/etc/file", "/etc/passwd"]),
+    "overlay-ro": (["--overlay-ro={shared}:+/etc:/merged"], ["/merged", "/merged/file", "/merged/passwd"]),
+    "volatile-bind": (["--volatile=yes", "--bind={shared}:/etc/x/y", "--tmpfs=/var/z"], ["/etc/x", "/etc/x/y/file", "/var/z"]),
+    "bind-missing": (["--bind={shared}/none:/x"], []),
+    "bind-clash": (["--bind={shared}:/etc/passwd"], []),
+    "bind-clash-file": (["--bind={shared}/file:/etc"], []),
+    "bind-relative-target": (["--bind={shared}:x"], []),
+    "tmpfs-root": (["--tmpfs=/"], []),
+    "tmpfs-bogus": (["--tmpfs=/x:bogus"], []),
+    "overlay-missing": (["--overlay={shared}/none::/x"], []),
+    "overlay-one": (["--overlay={shared}"], []),
+    "inaccessible-missing": (["--inaccessible=/none"], []),
+}
+
 # name: (options, command): the exit status is compared, nothing else.
 STATUSES = {
     "exit-0": ([], ["true"]),
@@ -197,10 +225,21 @@ def fixed_uuid(environment):
 SUPER_OPTIONS = ("mode=", "ptmxmode=", "gid=", "uid=", "size=", "nr_inodes=", "ro", "rw")
 
 
+def bottom_first(lines):
+    """Mounts on the same path by which covers which: the table itself is in the order in which they were made."""
+    mounts = [line.split() for line in lines]
+    by_id = {fields[0]: fields for fields in mounts}
+
+    def height(fields):
+        below = by_id.get(fields[1])
+        return 1 + height(below) if below and below is not fields and below[4] == fields[4] else 0
+
+    return sorted(mounts, key=height)
+
+
 def read_mounts(text):
     result = {}
-    for line in text.splitlines():
-        fields = line.split()
+    for fields in bottom_first(text.splitlines()):
         dash = fields.index("-")
         propagation = "shared" if any(field.startswith("shared:") for field in fields[6:dash]) else "not shared"
         flags = [flag for flag in sorted(fields[5].split(",")) if flag != "relatime"]
@@ -277,8 +316,11 @@ def observe_host_files(runner, tiny, options, kind):
     tree = f"{tiny}-host"
     subprocess.run(["cp", "-a", "--reflink=auto", tiny, tree], check=True)
     try:
+        shutil.rmtree(os.path.join(tree, "var/log"), ignore_errors=True)
         for name in ("resolv.conf", "localtime"):
             path = os.path.join(tree, "etc", name)
+            with contextlib.suppress(FileNotFoundError): # left by an earlier case
+                os.unlink(path)
             if kind == "file":
                 with open(path, "w", encoding="utf-8") as file:
                     file.write("own\n")
@@ -294,6 +336,33 @@ def observe_host_files(runner, tiny, options, kind):
         return seen
     finally:
         shutil.rmtree(tree)
+
+
+def tree_with_links(pristine, place):
+    """A fresh tree and a fresh directory to share, in `place`."""
+    tree, shared = os.path.join(place, "tree"), os.path.join(place, "shared")
+    for path in (tree, shared):
+        shutil.rmtree(path, ignore_errors=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", pristine, tree], check=True)
+    for name, target in (("link", "/srv"), ("dangling", "/made"), ("escape", "../../../../../../etc")):
+        os.symlink(target, os.path.join(tree, name))
+    os.mkdir(os.path.join(tree, "srv"))
+    os.makedirs(os.path.join(shared, "upper"))
+    with open(os.path.join(shared, "file"), "w", encoding="ascii") as file:
+        file.write("content\n")
+    other = os.path.join(shared, "tree")
+    subprocess.run(["cp", "-a", "--reflink=auto", pristine, other], check=True)
+    os.mkdir(os.path.join(other, "mark"))
+    return tree, shared
+
+
+def observe_mounts(runner, pristine, place, options, paths):
+    tree, shared = tree_with_links(pristine, place)
+    script = "cat /proc/self/mountinfo; echo @@@; for f in \"$@\"; do probe stat \"$f\"; done"
+    options = [option.replace("{shared}", shared) for option in options]
+    done = runner.run(tree, options, ["sh", "-c", script, "sh", *paths], {})
+    mounts, _, looks = done.stdout.decode(errors="replace").partition("@@@\n")
+    return {"run": {"status": str(done.returncode)}, "mounts": read_mounts(mounts), "paths": read_paths(looks)}
 
 
 def payload_of(pid):
@@ -396,6 +465,8 @@ def main():
         os.environ.pop("NOTIFY_SOCKET", None)
         for name, (options, environment) in CASES.items():
             compare(name, lambda runner: observe(runner, tiny, options, environment))
+        for name, (options, paths) in MOUNTS.items():
+            compare(name, lambda runner: observe_mounts(runner, tiny, place, options, paths))
         for name, (options, words) in STATUSES.items():
             if name == "boot-no-os":
                 os.unlink(os.path.join(tiny, "usr/lib/os-release"))

@@ -410,6 +410,13 @@ int try_mount(const Arguments& arguments) {
                                         static_cast<unsigned long>(number(arguments.at(3))), nullptr));
 }
 
+// exchange A B: gives each the name of the other, again and again until it is killed.
+int exchange(const Arguments& arguments) {
+    while (renameat2(AT_FDCWD, arguments.at(0).c_str(), AT_FDCWD, arguments.at(1).c_str(), RENAME_EXCHANGE) == 0) {
+    }
+    return print_outcome("exchange", -1);
+}
+
 struct Verb {
     std::string_view name;
     size_t arguments;
@@ -440,6 +447,7 @@ constexpr Verb kVerbs[] = {
     {"affinity", 0, affinity},
     {"dumpable", 0, dumpable},
     {"mount", 4, try_mount},
+    {"exchange", 2, exchange},
 };
 
 } // namespace

@@ -48,7 +48,11 @@ TEST(CustomMount, AColonOfAPathIsEscaped) {
     EXPECT_EQ(mount.sources.front().path, "/a:b");
     EXPECT_EQ(mount.destination, "/c\\d");
     EXPECT_EQ(bind("/a\\b:/c").sources.front().path, "/a\\b") << "any other backslash is one";
-    EXPECT_EQ(bind_problem("/a:/b:rbind:/c"), "too many ':' in it (a colon in a path is written \\:)");
+    EXPECT_EQ(bind_problem("/a:/b:rbind:/c"), "there is no option 'rbind:/c' for a bind");
+    EXPECT_EQ(bind_problem("/a:/b:owner=x"), "'x' in 'owner=x' is no id (0 to 4294967294)");
+    EXPECT_EQ(bind_problem("/a:/b:owner=1:2:3"), "'owner=1:2:3' is not owner=UID[:GID]");
+    EXPECT_EQ(bind_problem("/a:/b:map=1:2"), "'map=1:2' is not map=CONTAINER:DISK:COUNT");
+    EXPECT_EQ(bind_problem("/a:/b:map=0:0:10,map=5:100:1"), "'map=5:100:1': the ranges 0:0:10 and 5:100:1 overlap");
 }
 
 TEST(CustomMount, ARelativeSourceStartsFromTheCallersDirectory) {
@@ -68,10 +72,27 @@ TEST(CustomMount, ASourceInTheTreeOrNoneAtAll) {
     EXPECT_EQ(bind_problem("+/../etc:/mnt"), "the source in the tree '/../etc' has a \"..\" in it");
 }
 
-TEST(CustomMount, ADestinationIsAbsoluteAndBelowTheRoot) {
+TEST(CustomMount, OwnersAreGivenAsIds) {
+    const CustomMount owner = parse_bind("/a:/b:norbind,owner=33", false, "/");
+    EXPECT_EQ(owner.mapping, BindMapping::user);
+    EXPECT_EQ(owner.user, 33U);
+    EXPECT_EQ(owner.group, 33U);
+    EXPECT_FALSE(owner.recursive);
+    const CustomMount ranges = parse_bind("/a:/b:map=0:1000:1,map=1000:0:1", false, "/");
+    EXPECT_EQ(ranges.ranges, (IdRanges{{0, 1000, 1}, {1000, 0, 1}}));
+    EXPECT_EQ(format_custom_mount(ranges), "/a:/b:map=0:1000:1,map=1000:0:1");
+    EXPECT_EQ(format_custom_mount(owner), "/a:/b:norbind,owner=33:33");
+}
+
+TEST(CustomMount, OnlyABindCanTakeThePlaceOfTheTree) {
+    EXPECT_EQ(parse_bind("/srv:/./", true, "/").destination, "/");
+    EXPECT_EQ(bind_problem(":/"), "an empty directory cannot be the whole tree");
+    EXPECT_EQ(bind_problem("/"), "the destination / is the tree itself");
+    EXPECT_EQ(problem([] { (void)parse_inaccessible("/"); }), "the destination / is the tree itself");
+}
+
+TEST(CustomMount, ADestinationIsAbsolute) {
     EXPECT_EQ(bind_problem("/srv:data"), "the destination 'data' is no absolute path");
-    EXPECT_EQ(bind_problem("/srv:/"), "the destination / is the tree itself");
-    EXPECT_EQ(bind_problem("/srv:/./"), "the destination / is the tree itself");
     EXPECT_EQ(bind_problem("/srv:/a/../.."), "the destination '/a/../..' has a \"..\" in it");
     EXPECT_EQ(bind_problem("/srv:/" + std::string(5000, 'a')), "a path has at most 4095 bytes");
     EXPECT_EQ(bind_problem("/srv:"), "the destination '' is no absolute path");

@@ -76,10 +76,12 @@ TEST(OptionTable, EveryRowDoesSomethingAndShowsIt) {
 
 TEST(OptionTable, SettingsHaveAMaskGroupAndOthersNeedNone) {
     for (const Option& option : option_table()) {
-        // What another option's value is part of shares that one's bit.
-        const bool shares = option.group != MaskGroup::none && !option.shown_with.empty() &&
-                            find_option(option.shown_with)->group == option.group;
-        EXPECT_EQ(option.setting.empty() && !shares, option.group == MaskGroup::none) << display_name(option);
+        // A shorthand has the group of what it is short for.
+        if (option.setting.empty() && !option.shown_with.empty()) {
+            EXPECT_EQ(option.group, find_option(option.shown_with)->group) << display_name(option);
+            continue;
+        }
+        EXPECT_EQ(option.setting.empty(), option.group == MaskGroup::none) << display_name(option);
         if (option.setting.empty()) {
             EXPECT_EQ(option.trust, Trust::trusted_only) << display_name(option);
         }

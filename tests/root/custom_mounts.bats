@@ -1,0 +1,322 @@
+#!/usr/bin/env bats
+# --bind, --tmpfs, --overlay, --inaccessible: what is seen inside, where it is made, and what is refused.
+
+load helpers
+
+prepare() {
+    SHARED=$BATS_TEST_TMPDIR/shared
+    mkdir -p "$SHARED/sub"
+    echo content >"$SHARED/file"
+}
+
+# The mountinfo fields of a mount point inside: "ROOT FLAGS TYPE".
+mount_at() { # PATH OPTION...
+    local path=$1
+    shift
+    inside "$@" cat /proc/self/mountinfo |
+        awk -v path="$path" '$5 == path { for (i = 7; $i != "-"; i++); print $4, $6, $(i + 1) }'
+}
+
+@test "bind: a directory and a file, with missing mount points made" {
+    run inside --bind="$SHARED:/mnt/a/b" --bind-ro="$SHARED/file:/etc/new/file" \
+        sh -c 'cat /mnt/a/b/file /etc/new/file; stat -c "%n %a %u" /mnt/a; echo x >/mnt/a/b/made; echo x >/etc/new/file'
+    assert_failure
+    assert_line --index 0 content
+    assert_line --index 1 content
+    assert_line '/mnt/a 755 0'
+    assert_output --partial 'Read-only file system'
+    assert [ -f "$SHARED/made" ]
+    assert [ -d "$TREE/mnt/a/b" ]
+    assert [ -f "$TREE/etc/new/file" ]
+}
+
+@test "bind: without a destination at its own path, relative from the working directory" {
+    run inside --bind="$SHARED" cat "$SHARED/file"
+    assert_output content
+    cd "$SHARED"
+    run inside --bind=sub/../file:/data cat /data
+    assert_output content
+    run --separate-stderr inside --bind=sub true
+    assert_failure
+    assert_one_error_line 'relative source needs a destination'
+}
+
+@test "bind: a colon in a path" {
+    mkdir "$BATS_TEST_TMPDIR/a:b"
+    echo colon >"$BATS_TEST_TMPDIR/a:b/x"
+    run inside --bind="${BATS_TEST_TMPDIR}/a\\:b:/c\\:d" cat /c:d/x
+    assert_output colon
+}
+
+@test "bind: + is below the tree, whatever its links say" {
+    echo inner >"$TREE/etc/inner"
+    ln -s /../../../etc "$TREE/link"
+    run inside --bind=+/link/inner:/seen cat /seen
+    assert_output inner
+    run --separate-stderr inside --bind=+/nothing:/seen true
+    assert_failure
+    assert_one_error_line '/nothing in the tree: No such file'
+}
+
+@test "bind: an empty source is a fresh directory that is gone afterwards" {
+    run inside --bind=:/fresh sh -c 'ls -A /fresh; stat -c "%a %u" /fresh; echo x >/fresh/y'
+    assert_success
+    assert_output '755 0'
+}
+
+@test "bind: mounts below the source come along, or not with norbind; read-only holds for all of them" {
+    mount -t tmpfs tmpfs "$SHARED/sub"
+    touch "$SHARED/sub/below"
+    run inside --bind="$SHARED:/data" ls /data/sub
+    local with=$output
+    run inside --bind="$SHARED:/data:norbind" ls /data/sub
+    local without=$output
+    run inside --bind-ro="$SHARED:/data" touch /data/sub/new
+    umount "$SHARED/sub"
+    assert_equal "$with" below
+    assert_equal "$without" ''
+    assert_output --partial 'Read-only file system'
+}
+
+@test "bind: what the host mounts below the source later shows up" {
+    mount --bind "$SHARED" "$SHARED"
+    mount --make-shared "$SHARED"
+    in_background -q -P -D "$TREE" --bind="$SHARED:/data" sh -c \
+        'echo ready; until [ -e /data/sub/below ]; do usleep 20000; done; echo seen'
+    await_output ready
+    mount -t tmpfs tmpfs "$SHARED/sub"
+    touch "$SHARED/sub/below"
+    run await_exit
+    umount "$SHARED/sub"
+    umount "$SHARED"
+    assert_success
+    assert_line seen
+}
+
+@test "bind: links on the way to the mount point stay in the tree, dangling ones too" {
+    mkdir -p "$BATS_TEST_TMPDIR/outside"
+    ln -s "../../../../../../../..$BATS_TEST_TMPDIR/outside" "$TREE/escape"
+    ln -s /elsewhere/deep "$TREE/dangling"
+    run inside --bind="$SHARED:/escape/x" --bind="$SHARED:/dangling/y" sh -c "cat /escape/x/file $BATS_TEST_TMPDIR/outside/x/file /elsewhere/deep/y/file"
+    assert_success
+    assert_equal "$(ls -A "$BATS_TEST_TMPDIR/outside")" ''
+}
+
+@test "bind: a device node can be used, and no other" {
+    mknod "$BATS_TEST_TMPDIR/full" c 1 7
+    run inside --bind=/dev/loop-control:/dev/loop-control sh -c 'exec 3<>/dev/loop-control && echo opened'
+    if [[ -e /dev/loop-control ]]; then
+        assert_line opened
+        run inside --bind-ro=/dev/loop-control:/dev/loop-control sh -c ': <>/dev/loop-control && echo opened'
+        refute_line opened
+    else
+        assert_failure
+    fi
+}
+
+@test "bind on /: another directory takes the place of the tree" {
+    cp -a -- "$TREE" "$BATS_TEST_TMPDIR/other"
+    touch "$BATS_TEST_TMPDIR/other/mark"
+    rm -r "${TREE:?}/usr"
+    run inside --bind="$BATS_TEST_TMPDIR/other:/" sh -c 'ls -d /mark; touch /new'
+    assert_success
+    assert_line /mark
+    assert [ -e "$BATS_TEST_TMPDIR/other/new" ]
+    run inside --bind-ro="$BATS_TEST_TMPDIR/other:/" touch /newer
+    assert_failure
+    assert_output --partial 'Read-only file system'
+    rm -r "$BATS_TEST_TMPDIR/other"
+}
+
+@test "a tree that gets its /usr from a bind needs none of its own" {
+    mv "$TREE/usr" "$BATS_TEST_TMPDIR/usr"
+    rm -rf "${TREE:?}"/*
+    run inside --bind-ro="$BATS_TEST_TMPDIR/usr:/usr" /usr/bin/probe ids
+    assert_success
+    assert_line 'pid 1'
+}
+
+@test "tmpfs: options take the place of the default; flags and size hold" {
+    run mount_at /data --tmpfs=/data
+    assert_output --regexp '^/ rw,nodev tmpfs$'
+    run inside --tmpfs=/data --tmpfs=/small:size=64k,mode=1770,noexec,uid=1000 \
+        sh -c 'stat -c "%n %a %u" /data /small; head -c 1000000 /dev/zero >/small/x || echo full'
+    assert_line '/data 755 0'
+    assert_line '/small 1770 1000'
+    assert_line full
+    run --separate-stderr inside --tmpfs=/data:bogus true
+    assert_failure
+    assert_one_error_line "tmpfs on /data: tmpfs: Unknown parameter 'bogus'"
+}
+
+@test "tmpfs: parents first, whatever order was given" {
+    run inside --tmpfs=/a/b --bind="$SHARED:/a/b/c" --tmpfs=/a sh -c 'cat /a/b/c/file; stat -f -c %T /a /a/b'
+    assert_success
+    assert_output - <<<$'content\ntmpfs\ntmpfs'
+}
+
+@test "overlay: layers in order, changes in the upper one, the work directory gone afterwards" {
+    mkdir "$BATS_TEST_TMPDIR"/{low,mid}
+    echo low >"$BATS_TEST_TMPDIR/low/a"
+    echo low >"$BATS_TEST_TMPDIR/low/b"
+    echo mid >"$BATS_TEST_TMPDIR/mid/b"
+    run inside --overlay="$BATS_TEST_TMPDIR/low:$BATS_TEST_TMPDIR/mid:$BATS_TEST_TMPDIR/upper:/data" \
+        sh -c 'cat /data/a /data/b; echo new >/data/c; rm /data/a'
+    assert_success
+    assert_output - <<<$'low\nmid'
+    assert_equal "$(cat "$BATS_TEST_TMPDIR/upper/c")" new
+    assert [ -e "$BATS_TEST_TMPDIR/low/a" ]
+    assert_equal "$(ls -A "$BATS_TEST_TMPDIR" | grep -c nspawn || true)" 0
+}
+
+@test "overlay: two paths, an empty upper, + layers, read-only" {
+    mkdir "$BATS_TEST_TMPDIR/up"
+    run inside --overlay="$SHARED:$BATS_TEST_TMPDIR/up" sh -c "echo x >$BATS_TEST_TMPDIR/up/y; cat $BATS_TEST_TMPDIR/up/file"
+    assert_output content
+    assert [ -e "$BATS_TEST_TMPDIR/up/y" ]
+    run inside --overlay="+/etc:$SHARED::/etc" sh -c 'cat /etc/file; echo x >/etc/changed; ls /etc/passwd'
+    assert_output - <<<$'content\n/etc/passwd'
+    refute [ -e "$TREE/etc/changed" ]
+    run inside --overlay-ro="+/etc:$SHARED:/etc" sh -c 'cat /etc/file; touch /etc/changed'
+    assert_line content
+    assert_output --partial 'Read-only file system'
+}
+
+@test "overlay: keeps its changes when the container reboots" {
+    run nspawn -q -P -D "$TREE" --overlay="$SHARED::/data" --bind=:/fresh --kill-signal=SIGTERM \
+        sh -c 'if [ -e /data/once ]; then cat /fresh/n; exit 7; fi; echo kept >/fresh/n; touch /data/once; probe reboot restart'
+    assert_failure 7
+    assert_output kept
+}
+
+@test "inaccessible: every kind of file" {
+    mkfifo "$TREE/pipe"
+    run inside --inaccessible=/etc/passwd --inaccessible=/home --inaccessible=/pipe --inaccessible=/dev/null \
+        stat -c '%n %a %F' /etc/passwd /home /pipe /dev/null
+    assert_success
+    assert_line '/etc/passwd 0 regular empty file'
+    assert_line '/home 0 directory'
+    assert_line '/pipe 0 fifo'
+    assert_line --partial '/dev/null 0 '
+    run --separate-stderr inside --inaccessible=/nothing true
+    assert_failure
+    assert_one_error_line '/nothing in the tree: No such file'
+}
+
+@test "inaccessible: a mount that hides /run does not lend its nodes" {
+    mkdir -p "$SHARED/host/inaccessible"
+    echo readable >"$SHARED/host/inaccessible/reg"
+    run inside --bind="$SHARED:/run" --inaccessible=/etc/passwd cat /etc/passwd
+    refute_output --partial readable
+    rm -r "$SHARED/host"
+}
+
+@test "mounts mix with --read-only, --volatile and --ephemeral" {
+    mkdir "$TREE/data"
+    run inside --read-only --bind="$SHARED:/data" sh -c 'echo x >/data/rw && touch /etc/x'
+    assert_failure
+    assert [ -e "$SHARED/rw" ]
+    local mode
+    for mode in yes overlay; do
+        run inside --volatile=$mode --bind="$SHARED:/some/where" --bind-ro=+/usr:/again sh -c 'cat /some/where/file; ls -d /again/bin'
+        assert_success
+        assert_line content
+    done
+    run inside -x --bind="$SHARED:/other/place" --tmpfs=/var/x cat /other/place/file
+    assert_output content
+    refute [ -e "$TREE/other" ]
+}
+
+@test "settings file: Bind= and its like, and the command line wins as a whole" {
+    cat >"$PLACE/tree.nspawn" <<END
+[Files]
+Bind=$SHARED:/from-file
+TemporaryFileSystem=/scratch
+END
+    accept_host_state
+    run inside --settings=trusted sh -c 'cat /from-file/file; stat -f -c %T /scratch'
+    assert_output - <<<$'content\ntmpfs'
+    run --separate-stderr inside cat /from-file/file
+    assert_failure
+    run inside --settings=trusted --tmpfs=/mine sh -c 'ls -d /mine; ls -A /from-file'
+    assert_line /mine
+    refute_line file
+}
+
+@test "bad input is one line, and nothing is left" {
+    : >"$TREE/plain"
+    local -A bad=(
+        ["--bind=$BATS_TEST_TMPDIR/nothing:/x"]='No such file or directory'
+        ["--bind=$SHARED:/plain"]='/plain in the tree: is no directory'
+        ["--bind=$SHARED/file:/etc"]='/etc in the tree: is a directory'
+        ["--tmpfs=/plain"]='/plain in the tree: is no directory'
+        ["--bind=$SHARED:/plain/below"]='is no directory'
+        ["--bind=$SHARED:/run/host/x"]='read-only'
+        ["--overlay=$BATS_TEST_TMPDIR/nothing:/x"]='No such file or directory'
+        ["--overlay=$SHARED:$SHARED:/x"]='Too many levels'
+        ["--overlay=$SHARED:$SHARED/file:/x"]='Not a directory'
+    )
+    local option
+    for option in "${!bad[@]}"; do
+        run --separate-stderr inside "$option" true
+        assert_failure 1
+        assert_one_error_line "${bad[$option]}"
+    done
+    ln -s loop "$TREE/loop"
+    run --separate-stderr inside --bind="$SHARED:/loop/x" true
+    assert_failure
+    assert_one_error_line 'Too many levels of symbolic links'
+}
+
+@test "a supervisor that is killed leaves no fresh directory behind for the next run" {
+    in_background -q -P -D "$TREE" --bind=:/fresh --overlay="$SHARED::/data" sh -c 'echo up; sleep 60'
+    await_output up
+    kill -KILL "$SUPERVISOR"
+    await 5 has_ended "$SUPERVISOR"
+    assert [ "$(find /var/tmp -maxdepth 1 -name '.#nspawn.mount.*' | wc -l)" -ge 2 ]
+    run inside true
+    assert_success
+    assert_equal "$(find /var/tmp -maxdepth 1 -name '.#nspawn.mount.*')" ''
+}
+
+# A process that exchanges the mount point for a link to the host while we mount: the mount may fail, but it may never
+# arrive at the host's directory.
+@test "mount points that are exchanged while we mount never reach a path of the host" {
+    local victim=$BATS_TEST_TMPDIR/victim
+    mkdir "$victim" "$TREE/real"
+    mkdir "$TREE/swap"
+    ln -s "$victim" "$TREE/link"
+    "$PROBE" exchange "$TREE/swap" "$TREE/link" 3>&- &
+    local swapper=$!
+    local i wrong=0
+    for i in {1..60}; do
+        inside --bind="$SHARED:/swap/deep/er" --tmpfs=/swap/t sh -c true 2>/dev/null || true
+        [[ -z $(ls -A "$victim") ]] || wrong=1
+    done
+    kill "$swapper"
+    wait "$swapper" || true
+    assert_equal "$wrong" 0
+    assert_equal "$(ls -A "$victim")" ''
+}
+
+@test "bind: owners of files are mapped as asked for" {
+    chown 1234:4321 "$SHARED"
+    touch "$SHARED/other"
+    chown 77 "$SHARED/other"
+    run inside --bind="$SHARED:/data:rootidmap" sh -c 'stat -c "%u:%g" /data /data/other; touch /data/made'
+    assert_success
+    assert_output - <<<$'0:0\n65534:65534'
+    assert_equal "$(stat -c %u:%g "$SHARED/made")" 1234:4321
+    run inside --bind="$SHARED:/data:owner=1000:29" stat -c %u:%g /data
+    assert_output 1000:29
+    run inside --bind="$SHARED:/home/anna:owneridmap" stat -c %u:%g /home/anna
+    assert_output "$(stat -c %u:%g "$TREE/home/anna")"
+    run inside --bind="$SHARED:/data:norbind,map=5:1234:1,map=6:4321:1,map=7:77:1" stat -c %u:%g /data /data/other
+    assert_output - <<<$'5:6\n7:65534'
+}
+
+@test "bind: owners on a file system without id-mapped mounts are an error that says so" {
+    run --separate-stderr inside --bind=/proc:/data:norbind,owner=5 true
+    assert_failure
+    assert_one_error_line 'its owners cannot be mapped'
+}
