@@ -39,6 +39,10 @@ void tmpfs(Draft& draft, const Value& value);
 template <bool read_only>
 void overlay(Draft& draft, const Value& value);
 void inaccessible(Draft& draft, const Value& value);
+void resolv_conf(Draft& draft, const Value& value);
+void timezone(Draft& draft, const Value& value);
+void link_journal(Draft& draft, const Value& value);
+void link_journal_try_guest(Draft& draft, const Value& value);
 void bind_user(Draft& draft, const Value& value);
 void bind_user_shell(Draft& draft, const Value& value);
 void bind_user_group(Draft& draft, const Value& value);

@@ -31,6 +31,8 @@ std::string Origin::describe() const {
         return "$" + file;
     case Kind::settings_file:
         return line == 0 ? printable(file) : fmt::format("{}:{}", printable(file), line);
+    case Kind::bundle:
+        return "config.json: " + printable(file);
     case Kind::command_line:
         break;
     }
@@ -49,6 +51,9 @@ std::string Assignment::describe() const {
     if (origin.kind == Origin::Kind::settings_file) {
         const std::string_view key = std::string_view(spelled).substr(spelled.find('.') + 1);
         return fmt::format("{}: {}={}", origin.describe(), key, shown_value());
+    }
+    if (origin.kind == Origin::Kind::bundle) {
+        return fmt::format("{}: {}", origin.describe(), shown_value());
     }
     if (!has_value) {
         return spelled;

@@ -7,6 +7,7 @@
 
 #include "base/id128.hpp"
 #include "config/custom_mount.hpp"
+#include "config/host_files.hpp"
 #include "config/private_users.hpp"
 #include "linux/capability.hpp"
 
@@ -65,6 +66,10 @@ struct Config {
     // What else is mounted in it, as given.
     std::vector<CustomMount> custom_mounts;
 
+    // What it takes over from the host.
+    ResolvConf resolv_conf;
+    HostFileWay timezone = HostFileWay::automatic;
+    LinkJournal link_journal = LinkJournal::automatic;
     // Whose ids and which network it has.
     UserChoice users;
     bool users_if_possible = false; // -U: without private users where the kernel has none

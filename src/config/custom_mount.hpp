@@ -44,6 +44,7 @@ struct CustomMount {
     uint32_t group = 0;
     IdRanges ranges;     // BindMapping::ranges: `inside` the container, `outside` on disk
     std::string options; // tmpfs: comma-separated mount options
+    uint64_t attributes = 0; // bind: MOUNT_ATTR_* beside read_only
 };
 
 // SRC[:DST[:OPTION,…]]; `directory` is what a relative SRC starts from.

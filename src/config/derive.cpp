@@ -60,6 +60,7 @@ public:
         settle_capabilities();
         settle_console();
         settle_tree();
+        settle_journal();
         check_users();
         settle_template();
         settle_inspection();
@@ -143,6 +144,15 @@ private:
         if (config_.volatile_mode != Volatile::no && !config_.read_only) {
             config_.read_only = true;
             imply("read-only", Origin::Kind::implied, "--volatile");
+        }
+    }
+
+    // What is kept with the container's tree would be a link to nowhere; try-host and try-guest do nothing then.
+    void settle_journal() {
+        const bool insists = config_.link_journal == LinkJournal::host || config_.link_journal == LinkJournal::guest;
+        if (config_.ephemeral && insists) {
+            throw Error(fmt::format("{} and {} cannot be combined", place_of(*last_of(held_, "ephemeral")),
+                                    place_of(*last_of(held_, "link-journal"))));
         }
     }
 

@@ -23,10 +23,11 @@ constexpr unsigned kMaximumWidth = 140; // longer lines are hard to read
 constexpr std::string_view kSynopsis = "nspawn [OPTIONS...] [PATH|COMMAND [ARGUMENTS...]]";
 constexpr std::string_view kSummary = "Run a command, or boot a whole Linux system, in a light container.";
 
-constexpr HelpSection kSections[] = {HelpSection::general,     HelpSection::image,    HelpSection::mounts,
-                                     HelpSection::users,       HelpSection::network,  HelpSection::execution,
-                                     HelpSection::identity,    HelpSection::security, HelpSection::resources,
-                                     HelpSection::credentials, HelpSection::terminal, HelpSection::inspection};
+constexpr HelpSection kSections[] = {HelpSection::general,     HelpSection::image,       HelpSection::mounts,
+                                     HelpSection::integration, HelpSection::users,       HelpSection::network,
+                                     HelpSection::execution,   HelpSection::identity,    HelpSection::security,
+                                     HelpSection::resources,   HelpSection::credentials, HelpSection::terminal,
+                                     HelpSection::inspection};
 
 // Parts that a reader of --version may want to know of, each shown by an option that only exists with it.
 struct Feature {
@@ -107,6 +108,8 @@ std::string_view section_title(HelpSection section) {
         return "Image";
     case HelpSection::mounts:
         return "Mounts";
+    case HelpSection::integration:
+        return "Integration with the host";
     case HelpSection::users:
         return "Users";
     case HelpSection::network:

@@ -71,6 +71,9 @@ std::string display_name(const Option& option) {
     if (!option.name.empty()) {
         return "--" + std::string(option.name);
     }
+    if (option.letter != '\0') {
+        return {'-', option.letter};
+    }
     return std::string(option.setting.substr(option.setting.find('.') + 1)) + "=";
 }
 

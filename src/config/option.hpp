@@ -62,6 +62,9 @@ enum class MaskGroup {
     hostname,
     machine_id,
     custom_mounts,
+    resolv_conf,
+    timezone,
+    link_journal,
     users,
     network,
 };
@@ -70,6 +73,7 @@ enum class HelpSection {
     general,
     image,
     mounts,
+    integration,
     users,
     network,
     execution,
@@ -151,7 +155,7 @@ const Option* find_setting(std::string_view section, std::string_view key);
 bool is_settings_section(std::string_view section);
 // Every value that `--option=help` prints, also the candidates for completion; empty when they cannot be listed.
 std::vector<std::string> values_of(const Option& option);
-// "--name" or, for a settings-only row, "Key=".
+// "--name", "-n" for a row with a letter alone or, for a settings-only row, "Key=".
 std::string display_name(const Option& option);
 
 } // namespace nspawn

@@ -58,6 +58,11 @@ Lines volatile_mode(const Config& config) {
     return {"no"};
 }
 
+Lines resolv_conf(const Config& config) { return {std::string(to_word(config.resolv_conf))}; }
+
+Lines timezone(const Config& config) { return {std::string(timezone_word(config.timezone))}; }
+
+Lines link_journal(const Config& config) { return {std::string(to_word(config.link_journal))}; }
 Lines users(const Config& config) { return {format_private_users(config.users)}; }
 
 Lines tree_ownership(const Config& config) { return {std::string(format_tree_ownership(config.tree_ownership))}; }

@@ -23,6 +23,9 @@ struct HostDevice {
     bool required = false;
 };
 
+// What the host's /etc/localtime is.
+enum class LocalTime { missing, file, link };
+
 struct HostFacts {
     std::string os_release_path;                                     // empty: the host has none
     std::vector<std::pair<std::string, std::string>> container_host; // container_host_* variables, in order
@@ -42,6 +45,9 @@ struct HostFacts {
     bool nested = false;               // we are in a user namespace ourselves
     bool can_make_nodes = true;        // mknod(2) of devices is allowed to us
     bool stdio_has_terminal = false;   // one of the caller's standard streams is one
+    bool stub_resolver = false;        // systemd-resolved answers on the loopback interface
+    LocalTime local_time = LocalTime::missing;
+    std::string local_time_link;       // what stands in it
     std::string propagate_directory;   // shown as /run/host/incoming; empty: none
     std::string unix_export_directory; // shown as /run/host/unix-export to a system that boots; empty: none
 };

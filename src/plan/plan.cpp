@@ -211,6 +211,10 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
 
     plan_mounts(plan, {config, switches, host, image});
     plan_notices(plan);
+    const HostFilesInput host_files{
+        .config = config, .host = host, .image = image, .private_network = config.private_network};
+    plan.host_files = plan_host_files(host_files);
+    plan.journal = plan_journal(host_files, plan.uuid);
     return plan;
 }
 

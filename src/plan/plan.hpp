@@ -12,6 +12,7 @@
 #include "linux/resource_limit.hpp"
 #include "linux/seccomp_filter.hpp"
 #include "plan/host_facts.hpp"
+#include "plan/host_files.hpp"
 #include "plan/operation.hpp"
 
 #include <optional>
@@ -70,6 +71,8 @@ struct Plan {
     CgroupLayout container_cgroups = CgroupLayout::none;
 
     std::vector<OperationGroup> groups;
+    std::vector<HostFile> host_files;
+    JournalPlan journal;
 
     ConsoleMode console = ConsoleMode::read_only;
     // With a console or users of its own the supervisor makes the devpts, to open the terminal in it and to give it

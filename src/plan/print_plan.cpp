@@ -238,6 +238,42 @@ void add_operations(std::string& out, const Plan& plan) {
     }
 }
 
+const char* action_text(HostFileAction action) {
+    switch (action) {
+    case HostFileAction::copy:
+        return "copy from host";
+    case HostFileAction::replace:
+        return "replace";
+    case HostFileAction::bind:
+        return "bind from host";
+    case HostFileAction::link:
+        return "link to zone";
+    case HostFileAction::remove:
+        return "remove";
+    }
+    return "";
+}
+
+// The host's file, or what the link is about.
+std::string source_text(const HostFile& file) {
+    switch (file.action) {
+    case HostFileAction::remove:
+        return "";
+    case HostFileAction::link:
+        return file.zone;
+    default:
+        return file.source;
+    }
+}
+
+void add_host_files(std::string& out, const Plan& plan) {
+    add_section(out, "files of the host");
+    for (const HostFile& file : plan.host_files) {
+        out += fmt::format("  {:<15} {:<34} {}\n", action_text(file.action), file.target, printable(source_text(file)));
+    }
+    add_line(out, "journal", to_word(plan.journal.mode));
+}
+
 void add_stages(std::string& out, std::string_view title, const std::vector<const char*>& names) {
     add_section(out, title);
     for (const char* name : names) {
@@ -272,6 +308,7 @@ std::string plan_as_text(const Plan& plan, const std::vector<const char*>& super
     add_line(out, "users", fmt::format("{}{}", users_text(plan), plan.map_tree ? ", tree id-mapped" : ""));
     add_line(out, "console", console_text(plan.console));
     add_operations(out, plan);
+    add_host_files(out, plan);
 
     add_section(out, "privileges");
     add_line(out, "bounding set", format_capabilities(plan.capabilities.bounding));
@@ -338,6 +375,15 @@ Json groups_as_json(const Plan& plan) {
         groups.add(Json::object({{"stage", group.stage}, {"operations", operations}}));
     }
     return groups;
+}
+
+Json host_files_as_json(const Plan& plan) {
+    Json files = Json::array();
+    for (const HostFile& file : plan.host_files) {
+        files.add(Json::object(
+            {{"action", action_text(file.action)}, {"target", file.target}, {"source", source_text(file)}}));
+    }
+    return files;
 }
 
 Json id_ranges_as_json(const IdRanges& ranges) {
@@ -408,6 +454,8 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
         {"id_map", id_map_as_json(plan)},
         {"console", console_text(plan.console)},
         {"groups", groups_as_json(plan)},
+        {"host_files", host_files_as_json(plan)},
+        {"journal", to_word(plan.journal.mode)},
         {"capabilities", capabilities},
         {"no_new_privileges", plan.no_new_privileges},
         {"filter", filter_as_json(plan)},

@@ -38,6 +38,8 @@ constexpr Stage kChildStages[] = {
     {"replace boot id and kernel log", replace_kernel_files},
     {kStageControlGroups, mount_control_groups},
     {kStageCustomMounts, apply_custom_mounts},
+    {"place the host's files", place_host_files}, // after all mounts that may cover their places
+    {"place the journal", place_journal},
     {"share mounts", share_mounts},
     {kStageIncoming, attach_incoming},
     {"report mounts", report_mounts},
@@ -85,6 +87,8 @@ constexpr Stage kContainedStages[] = {
     {kStageMasks, mask_kernel_interfaces},
     {"replace boot id and kernel log", replace_kernel_files},
     {"apply custom mounts below /proc", apply_custom_mounts_below_proc},
+    {"place the host's files", place_host_files},
+    {"place the journal", place_journal},
     {"share mounts", share_mounts},
     {"report mounts", report_mounts},
     {"start session", start_session},

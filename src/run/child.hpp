@@ -9,6 +9,8 @@
 #include "plan/plan.hpp"
 #include "run/custom_mounts.hpp"
 #include "run/handshake.hpp"
+#include "run/host_files.hpp"
+#include "run/journal_link.hpp"
 #include "run/timeline.hpp"
 
 #include <vector>
@@ -32,6 +34,8 @@ struct ChildInput {
     const MountFd& volatile_usr; // the tree's /usr for --volatile=yes, else invalid
     const std::vector<HostMount>& host_mounts;
     const std::vector<CustomMountFd>& custom_mounts;
+    const std::vector<PreparedHostFile>& host_files;
+    const JournalLink& journal;
     const MountFd& devpts;
     int pty_peer = -1; // the payload's terminal; -1: standard streams are passed on
     unsigned pty_number = 0;

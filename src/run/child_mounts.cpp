@@ -353,7 +353,9 @@ void report_mounts(ChildState& state) {
     if (left_out.size() > Handshake::kMaxText) {
         throw Error("too much of what is to be mounted does not exist here");
     }
-    state.input.supervisor.send(MessageKind::mounted, 0, left_out, {}, std::span(&fd, state.kernel_log.valid() ? 1 : 0))
+    state.input.supervisor
+        .send(MessageKind::mounted, state.journal_in_place ? 1 : 0, left_out, {},
+              std::span(&fd, state.kernel_log.valid() ? 1 : 0))
         .or_throw("");
 }
 

@@ -17,6 +17,7 @@ struct ChildState {
     const Plan& plan;
     UniqueFd kernel_log;                    // of the FIFO behind /proc/kmsg, for the supervisor to hold
     MountFd incoming;                       // for /run/host/incoming, from the supervisor
+    bool journal_in_place = false;          // the tree has the directory that the host is to see
     std::vector<const Operation*> left_out; // operations whose target or source does not exist here
     UserRecord user;                        // who the payload is, known after look_up_user
 
@@ -83,6 +84,12 @@ void apply_custom_mounts_below_proc(ChildState& state);
 
 // child_mount_parts.cpp
 void mount_parts(const ChildState& state, const MountParts& what);
+
+// child_host_files.cpp
+void place_host_files(ChildState& state);
+
+// child_journal.cpp
+void place_journal(ChildState& state);
 
 // child_process.cpp
 void bring_up_loopback(ChildState& state);

@@ -5,7 +5,8 @@
 //   child → supervisor   warning*           something optional failed; the start goes on
 //   supervisor → child   incoming [+ fd]    the mount for /run/host/incoming
 //   child → supervisor   mounted [+ fds]    everything is mounted; as text, which of the plan's operations were left
-//                                           out (number_operations()); the descriptors the supervisor has to hold
+//                                           out (number_operations()); the descriptors the supervisor has to hold;
+//                                           code 1: the tree has the directory for the journal
 //   supervisor → child   go                 the mounts are as they should be; device policy, limits, links are in place
 //                        or refused         path (text) and what is wrong with it (hint); the child says so in `failed`
 //   child → supervisor   end of file        the payload runs (the socket is close-on-exec)

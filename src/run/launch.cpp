@@ -226,8 +226,10 @@ Launch launch(const LaunchInput& input) {
         in_stage(timeline, kStageExport,
                  [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
     }
-    const PreparedMounts mounts =
-        in_stage(timeline, kStagePrepare, [&] { return prepare_mounts(input.plan, input.tree, input.custom_mounts); });
+    const PreparedMounts mounts = in_stage(timeline, kStagePrepare, [&] {
+        launch.journal = JournalLink(input.plan.journal);
+        return prepare_mounts(input.plan, input.tree, input.custom_mounts);
+    });
 
     Pty pty;
     in_stage(timeline, kStageConsole, [&] {
@@ -268,6 +270,8 @@ Launch launch(const LaunchInput& input) {
                                                .volatile_usr = mounts.volatile_usr,
                                                .host_mounts = mounts.host,
                                                .custom_mounts = mounts.custom,
+                                               .host_files = mounts.host_files,
+                                               .journal = launch.journal,
                                                .devpts = mounts.devpts,
                                                .pty_peer = pty.slave.get(),
                                                .pty_number = pty.number,
@@ -294,15 +298,18 @@ Launch launch(const LaunchInput& input) {
     return launch;
 }
 
-void answer_report(Launch& launch, const Plan& plan, std::string_view left_out, Timeline& timeline) {
+void answer_report(Launch& launch, const Plan& plan, const Message& report, Timeline& timeline) {
     const std::optional<MountProblem> problem =
-        in_stage(timeline, kStageReadBack, [&] { return find_mount_problem(plan, left_out, launch.leader.pid()); });
+        in_stage(timeline, kStageReadBack, [&] { return find_mount_problem(plan, report.text, launch.leader.pid()); });
     if (problem) {
         tell_child(*launch.handshake, MessageKind::refused,
                    *problem); // which says so; one that has ended does not hear
         return;
     }
-    in_stage(timeline, kStageGo, [&] { let_payload_run(launch); });
+    in_stage(timeline, kStageGo, [&] {
+        launch.journal.complete(report.code == 1);
+        let_payload_run(launch);
+    });
 }
 
 void reap_helper(Launch& launch) {

@@ -15,6 +15,7 @@
 #include "run/custom_mounts.hpp"
 #include "run/handshake.hpp"
 #include "run/incoming_directory.hpp"
+#include "run/journal_link.hpp"
 #include "run/probe_host.hpp"
 #include "run/timeline.hpp"
 
@@ -28,6 +29,7 @@ struct Launch {
     IncomingDirectory incoming;
     std::optional<ScratchMount> unix_export;
     std::optional<Cgroup> cgroup;
+    JournalLink journal;
     UniqueFd notify_socket;
     UniqueFd pty_master;   // invalid in pipe mode
     UniqueFd exec_failure; // reading end, with --as-pid2
@@ -57,8 +59,8 @@ struct LaunchInput {
 // reports what it has mounted, and waits for answer_report().
 // Never inlined: the stack that it needs is given back once the payload runs.
 [[gnu::noinline]] Launch launch(const LaunchInput& input);
-// Reads the child's mounts back and lets it go on, or has it fail. `left_out`: the text of its message.
-void answer_report(Launch& launch, const Plan& plan, std::string_view left_out, Timeline& timeline);
+// Reads the child's mounts back and lets it go on, or has it fail. `report`: its message.
+void answer_report(Launch& launch, const Plan& plan, const Message& report, Timeline& timeline);
 
 // Names of the supervisor's stages, in order.
 std::vector<const char*> supervisor_stage_names(const Plan& plan);

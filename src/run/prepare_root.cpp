@@ -126,6 +126,7 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMoun
     mounts.custom = custom.open({.root = only_usr ? tree.fd() : mounts.root.get(),
                                  .attached = tree_is_root && !tree.is_detached_mount() ? tree.fd() : -1,
                                  .path = tree.path()});
+    mounts.host_files = prepare_host_files(plan, mounts.root.get());
     return mounts;
 }
 

@@ -22,6 +22,7 @@ struct PreparedMounts {
     MountFd old_root;                    // the tree's own root for --pivot-root= with a place for it
     MountFd volatile_usr;                // for --volatile=yes
     MountFd devpts;
+    std::vector<PreparedHostFile> host_files;
     std::vector<HostMount> host; // one for each BindFromHost of the plan without receive_mounts
     std::vector<CustomMountFd> custom;
 };

@@ -4,13 +4,16 @@
 #include "base/text.hpp"
 #include "image/os_release.hpp"
 #include "linux/kernel_file.hpp"
+#include "plan/host_files.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <cstdlib>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/major.h>
 #include <sys/stat.h>
@@ -62,6 +65,30 @@ void probe_os_release(HostFacts& facts) {
             }
             return;
         }
+    }
+}
+
+// Whether systemd-resolved's stub listener is on: its file alone may be there without it. Asked of the kernel, since
+// the bus may not be there to ask: udp(7) sockets are listed with address and port in hexadecimal, as the memory has
+// them.
+bool stub_resolver_listens() {
+    if (access(kStubResolvConf, F_OK) < 0) {
+        return false;
+    }
+    constexpr size_t kManySockets = size_t{4} << 20;
+    const Result<std::string> sockets = read_kernel_file(AT_FDCWD, "/proc/net/udp", kManySockets);
+    const std::string address = fmt::format(" {:08X}:{:04X} ", htonl(0x7F000035), 53); // 127.0.0.53
+    return sockets.ok() && sockets.value().find(address) != std::string::npos;
+}
+
+void probe_local_time(HostFacts& facts) {
+    std::array<char, PATH_MAX> link; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlink
+    const ssize_t size = readlink(kLocalTimePath, link.data(), link.size());
+    if (size >= 0) {
+        facts.local_time = LocalTime::link;
+        facts.local_time_link.assign(link.data(), static_cast<size_t>(size));
+    } else if (errno == EINVAL) {
+        facts.local_time = LocalTime::file;
     }
 }
 
@@ -143,6 +170,12 @@ HostProbe probe_host(const Config& config, const Caller& caller) {
     facts.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!config.selinux_context.empty() && !facts.selinux) {
         throw Error("--selinux-context=: SELinux is not enabled on this host");
+    }
+    if (config.resolv_conf.way == HostFileWay::automatic) {
+        facts.stub_resolver = stub_resolver_listens();
+    }
+    if (config.timezone != HostFileWay::off) {
+        probe_local_time(facts);
     }
     facts.term = environment_value("TERM");
     facts.colorterm = environment_value("COLORTERM");

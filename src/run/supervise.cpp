@@ -198,7 +198,7 @@ bool Supervisor::on_handshake() {
         if (!message->fds.empty()) {
             kernel_log_ = std::move(message->fds.front());
         }
-        answer_report(*launch_, plan_, message->text, timeline_);
+        answer_report(*launch_, plan_, *message, timeline_);
         break;
     case MessageKind::failed:
         failure_.emplace(message->text, message->hint);

@@ -81,6 +81,14 @@ CASES = {
     "container-service": ([], {"SYSTEMD_NSPAWN_CONTAINER_SERVICE": "other"}),
 }
 
+# What the container takes over from the host: every mode on a tree that has a file of its own, and on one that has none.
+HOST_MODES = [f"--resolv-conf={mode}" for mode in (
+    "off copy-host copy-static copy-uplink copy-stub replace-host replace-static replace-uplink replace-stub bind-host bind-static "
+    "bind-uplink bind-stub delete auto yes no").split()]
+HOST_MODES += [f"--timezone={mode}" for mode in "off copy bind symlink delete auto yes no".split()]
+HOST_MODES += [f"--link-journal={mode}" for mode in "no auto try-host try-guest".split()]
+HOST_TREES = {"own": "file", "none": None, "link": "link"}
+
 DEBIAN_CASES = ("plain", "as-pid2", "read-only", "volatile-overlay", "volatile-yes")
 
 # name: (options, paths): mounts and the looks of these paths are compared, in a fresh tree each time. "{shared}" is a
@@ -316,6 +324,45 @@ def observe(runner, tree, options, environment):
     return seen
 
 
+def describe(path):
+    """A file as it lies in a tree: type, mode, owner, and what is in it."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return "missing"
+    if os.path.islink(path):
+        return f"link to {os.readlink(path)}"
+    content = f"{open(path, 'rb').read(40)!r}" if os.path.isfile(path) else "no file"
+    return f"{status.st_mode:o} {status.st_uid}:{status.st_gid} {content}"
+
+
+def observe_host_files(runner, tiny, options, kind):
+    """What becomes of the files that the host has a say in: as the container sees them, and as they stay behind."""
+    tree = f"{tiny}-host"
+    subprocess.run(["cp", "-a", "--reflink=auto", tiny, tree], check=True)
+    try:
+        shutil.rmtree(os.path.join(tree, "var/log"), ignore_errors=True)
+        for name in ("resolv.conf", "localtime"):
+            path = os.path.join(tree, "etc", name)
+            with contextlib.suppress(FileNotFoundError): # left by an earlier case
+                os.unlink(path)
+            if kind == "file":
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write("own\n")
+            elif kind == "link":
+                with open(path + ".own", "w", encoding="utf-8") as file:
+                    file.write("own\n")
+                os.symlink(name + ".own", path)
+        script = "for f in resolv.conf localtime; do probe stat /etc/$f; head -c 40 /etc/$f 2>&1; done; grep -o '/etc/.* - ' /proc/self/mountinfo | sed 's/shared:[0-9]* //'"
+        done = runner.run(tree, ["-M", "tree", *options], ["sh", "-c", script], {})
+        seen = {"run": {"status": str(done.returncode)}, "inside": {"text": done.stdout.decode(errors="replace")}, "tree": {}}
+        for name in ("etc/resolv.conf", "etc/localtime", "etc/resolv.conf.own", "var/log/journal"):
+            seen["tree"][name] = describe(os.path.join(tree, name))
+        return seen
+    finally:
+        shutil.rmtree(tree)
+
+
 def tree_with_links(pristine, place):
     """A fresh tree and a fresh directory to share, in `place`."""
     tree, shared = os.path.join(place, "tree"), os.path.join(place, "shared")
@@ -487,6 +534,10 @@ def main():
             compare(name, lambda runner: observe_template(runner, template))
         for name, options in FILTERS.items():
             compare(name, lambda runner: observe_filter(runner, tiny, options))
+        for option in HOST_MODES:
+            for name, kind in HOST_TREES.items():
+                if "journal" not in option or name == "none":
+                    compare(f"{option[2:]}-{name}", lambda runner: observe_host_files(runner, tiny, [option], kind))
         debian = os.path.join(place, "debian")
         pristine = subprocess.run([os.path.join(TOOLS, "make-debian-tree")], check=True, capture_output=True, text=True).stdout.strip()
         subprocess.run(["cp", "-a", "--reflink=auto", pristine, debian], check=True)

@@ -110,7 +110,7 @@ std::string fish_completion() {
     for (const char* program : {"nspawn", "systemd-nspawn"}) {
         out += "\n";
         for (const Option& option : option_table()) {
-            if (!option.name.empty()) {
+            if (!option.name.empty() || option.letter != '\0') {
                 out += line(program, option);
             }
         }

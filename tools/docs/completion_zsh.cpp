@@ -96,7 +96,7 @@ std::string specification(const Option& option, const std::string& spelling, std
 std::string zsh_completion() {
     std::string out(kStart);
     for (const Option& option : option_table()) {
-        if (option.name.empty()) {
+        if (option.name.empty() && option.letter == '\0') {
             continue;
         }
         const std::vector<std::string> all = spellings(option);

@@ -31,6 +31,9 @@ std::map<std::string, std::string> read_markdown_files(const std::string& direct
 } // namespace
 
 std::string snippet_name(const Option& option) {
+    if (option.name.empty() && option.setting.empty()) {
+        return {option.letter};
+    }
     return std::string(option.name.empty() ? option.setting : option.name);
 }
 

@@ -13,7 +13,7 @@ namespace {
 TEST(OptionTable, EveryRowIsFoundByEachOfItsNames) {
     for (const Option& option : option_table()) {
         const std::string shown = display_name(option);
-        EXPECT_TRUE(!option.name.empty() || !option.setting.empty()) << shown;
+        EXPECT_TRUE(!option.name.empty() || !option.setting.empty() || option.letter != '\0') << shown;
         for (const std::string_view name : {option.name, option.alias}) {
             if (!name.empty()) {
                 EXPECT_EQ(find_option(name), &option) << name;
@@ -97,11 +97,24 @@ TEST(OptionTable, WhatAnUntrustedFileMaySetIsExactlyThis) {
             EXPECT_TRUE(option.more_settings.empty()) << option.setting;
         }
     }
-    const std::set<std::string_view> expected = {
-        "Exec.Boot",        "Exec.DropCapability",   "Exec.Environment",     "Exec.Hostname",
-        "Exec.KillSignal",  "Exec.NotifyReady",      "Exec.NoNewPrivileges", "Exec.Parameters",
-        "Exec.Personality", "Exec.ProcessTwo",       "Exec.SuppressSync",    "Exec.SystemCallFilter",
-        "Exec.User",        "Exec.WorkingDirectory", "Files.ReadOnly",       "Files.Volatile"};
+    const std::set<std::string_view> expected = {"Exec.Boot",
+                                                 "Exec.DropCapability",
+                                                 "Exec.Environment",
+                                                 "Exec.Hostname",
+                                                 "Exec.KillSignal",
+                                                 "Exec.NotifyReady",
+                                                 "Exec.NoNewPrivileges",
+                                                 "Exec.Parameters",
+                                                 "Exec.Personality",
+                                                 "Exec.ProcessTwo",
+                                                 "Exec.ResolvConf",
+                                                 "Exec.Timezone",
+                                                 "Exec.SuppressSync",
+                                                 "Exec.SystemCallFilter",
+                                                 "Exec.User",
+                                                 "Exec.WorkingDirectory",
+                                                 "Files.ReadOnly",
+                                                 "Files.Volatile"};
     EXPECT_EQ(open, expected);
 }
 

@@ -16,6 +16,8 @@ SampleInput::SampleInput() {
     host.devices = {{"null", S_IFCHR | 0666, 1, 3, true}, {"net/tun", S_IFCHR | 0666, 10, 200, false}};
     host.propagate_directory = "/run/systemd/nspawn/propagate/web";
     host.unix_export_directory = "/run/systemd/nspawn/unix-export/web";
+    host.local_time = LocalTime::link;
+    host.local_time_link = "/usr/share/zoneinfo/Europe/Berlin";
     for (rlimit64& limit : host.default_limits) {
         limit = {1024, RLIM64_INFINITY};
     }
