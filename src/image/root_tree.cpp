@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "image/disk_image.hpp"
 #include "image/ephemeral.hpp"
 #include "image/os_tree_check.hpp"
 #include "image/tree_lock.hpp"
@@ -20,11 +21,12 @@ struct RootTree::State {
     bool read_only = false;
     std::string no_description;
     TreeLock lock;
+    std::optional<DiskImage> image;
     std::optional<EphemeralCopy> copy; // last, so that it goes first
 
     State(RootSelection selected, bool untouched, TreeLock held)
         : selection(std::move(selected)), read_only(untouched), lock(std::move(held)) {}
-    [[nodiscard]] int directory() const { return selection.directory.get(); }
+    [[nodiscard]] int directory() const { return image ? image->root().get() : selection.directory.get(); }
     [[nodiscard]] int fd() const { return copy ? copy->fd() : directory(); }
 };
 
@@ -45,18 +47,47 @@ TreeLock lock_tree(const Config& config, const EnvironmentSwitches& switches, co
     if (config.ephemeral || config.dry_run || !switches.lock) {
         return {};
     }
-    return TreeLock::acquire(selection.directory.get(), selection.path,
+    return TreeLock::acquire(selection.image ? selection.image.get() : selection.directory.get(), selection.path,
                              read_only ? TreeLock::Mode::shared : TreeLock::Mode::exclusive);
+}
+
+} // namespace
+
+namespace {
+
+bool wants_read_only(const Config& config, const RootSelection& selection) {
+    return config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
+}
+
+// Only looked into: what it holds decides how it is to be locked.
+std::optional<DiskImage> open_disk_image(const Config& config, const EnvironmentSwitches& switches,
+                                         const RootSelection& selection) {
+    if (!selection.image) {
+        return std::nullopt;
+    }
+    VerityWish verity;
+    verity.root_hash = config.root_hash;
+    const ImagePolicy policy = config.image_policy.value_or(ImagePolicy::for_containers());
+    return DiskImage::open({.file = selection.image.get(),
+                            .path = selection.path,
+                            .read_only = wants_read_only(config, selection) || config.ephemeral || config.dry_run,
+                            .policy = policy,
+                            .switches = switches.image,
+                            .verity = verity});
 }
 
 } // namespace
 
 RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, RootSelection selection) {
     refuse_host_tree(config, selection);
-    const bool read_only =
-        config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
-    TreeLock lock = lock_tree(config, switches, selection, read_only);
+    const bool read_only = wants_read_only(config, selection);
+    std::optional<DiskImage> image = open_disk_image(config, switches, selection);
+    TreeLock lock = lock_tree(config, switches, selection, read_only || (image && image->read_only()));
     auto state = std::make_unique<State>(std::move(selection), read_only, std::move(lock));
+    if (image) {
+        image->attach();
+        state->image = std::move(image);
+    }
     // Checked before anything is copied: a tree that cannot be used costs nothing.
     TopLevel top(state->directory());
     const bool boot = config.start_mode == StartMode::boot;
@@ -69,9 +100,10 @@ RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switche
     if (config.ephemeral) {
         state->copy.emplace(EphemeralCopy::create(state->directory(), state->selection.path, state->selection.machine));
     }
-    if (!read_only) {
+    if (!read_only || (state->image && state->image->has_usr_only())) {
         make_base_directories(state->fd(), top);
-    } else if (state->copy) {
+    }
+    if (read_only && state->copy) {
         state->copy->make_read_only();
     }
     return RootTree(std::move(state));
@@ -86,9 +118,14 @@ void RootTree::release() { state_.reset(); }
 
 int RootTree::fd() const { return state_->fd(); }
 
-bool RootTree::is_detached_mount() const { return state_->copy && state_->copy->is_detached_mount(); }
+bool RootTree::is_detached_mount() const {
+    return state_->copy ? state_->copy->is_detached_mount() : state_->image.has_value();
+}
 
 void RootTree::renew() {
+    if (state_->image) {
+        state_->image->renew();
+    }
     if (!state_->copy) {
         return;
     }

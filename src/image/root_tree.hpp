@@ -1,8 +1,8 @@
 // root_tree.hpp — the directory tree that becomes the container's "/", from being named to being locked and held.
 //
-// Owns the tree's descriptor, its lock and, for --ephemeral, the throw-away copy; dropping it releases all of them in
-// reverse order. Never follows a symbolic link out of the tree and never writes into it except for the missing
-// top-level directories that spec C.1 lists.
+// Owns the tree's descriptor or its disk image, its lock and, for --ephemeral, the throw-away copy; dropping it
+// releases all of them in reverse order. Never follows a symbolic link out of the tree and never writes into it except
+// for the missing top-level directories that spec C.1 lists.
 #pragma once
 
 #include "base/unique_fd.hpp"
@@ -17,7 +17,8 @@ namespace nspawn {
 
 // What the command line alone says about the tree; settled before any settings file is read (spec B).
 struct RootSelection {
-    UniqueFd directory;             // open for reading; the path is not looked up again
+    UniqueFd directory;             // open for reading; the path is not looked up again; invalid for an image
+    UniqueFd image;                 // a disk image, open for reading
     std::string path;               // absolute, symbolic links resolved
     std::string machine;            // without the ephemeral suffix: names the settings file
     std::string machine_suffix;     // "-%016x" for --ephemeral without --machine, else empty
@@ -25,9 +26,10 @@ struct RootSelection {
     std::string settings_directory; // where an untrusted NAME.nspawn may lie; empty: nowhere
 };
 
-// `directory` as given with --directory= (may be relative; empty: not given), `machine` as given with --machine=.
-// Neither: the working directory. Only a machine: its tree in the image pool.
-RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral);
+// `directory` and `image` as given with --directory= and --image= (may be relative; empty: not given), `machine` as
+// given with --machine=. Nothing: the working directory. Only a machine: its tree or image in the image pool.
+RootSelection select_root(const std::string& directory, const std::string& image, const std::string& machine,
+                          bool ephemeral);
 
 class RootTree {
 public:

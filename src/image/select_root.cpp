@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "config/machine_name.hpp"
 #include "image/btrfs_subvolume.hpp"
+#include "image/image_file.hpp"
 #include "image/image_pool.hpp"
 #include "image/root_tree.hpp"
 
@@ -29,8 +30,7 @@ constexpr size_t kLongestMachineName = 64;
     const std::string what = given ? "--directory=" + printable(path) : "the working directory";
     struct stat status {};
     if (error == ENOTDIR && stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
-        throw Error(what + " is a file, not a directory", "Disk images are not supported by this version.")
-            .with_code(error);
+        throw Error(what + " is a file, not a directory", "For a disk image use --image=.").with_code(error);
     }
     if (error == ENOTDIR) {
         throw Error(what + ": not a directory").with_code(error);
@@ -65,17 +65,23 @@ std::string path_of(int directory, const std::string& as_given) {
     std::string path(buffer.data(), static_cast<size_t>(size));
     struct stat status {};
     if (path.ends_with(" (deleted)") && (fstat(directory, &status) < 0 || status.st_nlink == 0)) {
-        throw Error(fmt::format("{}: the directory was removed", as_given)).with_code(ENOENT);
+        throw Error(fmt::format("{} was removed", as_given)).with_code(ENOENT);
     }
     if (!is_absolute(path)) {
-        throw Error(fmt::format("{}: the directory cannot be reached from the root directory", as_given))
-            .with_code(ENOENT);
+        throw Error(fmt::format("{} cannot be reached from the root directory", as_given)).with_code(ENOENT);
     }
     return path;
 }
 
-std::string derived_machine_name(const std::string& path) {
-    std::string source(base_name(path));
+// The name of a tree without what says that it is an image.
+std::string_view without_suffix(std::string_view name) {
+    constexpr std::string_view kSuffix = ".raw";
+    return name.size() > kSuffix.size() && name.ends_with(kSuffix) ? name.substr(0, name.size() - kSuffix.size())
+                                                                   : name;
+}
+
+std::string derived_machine_name(const std::string& path, bool is_image) {
+    std::string source(is_image ? without_suffix(base_name(path)) : base_name(path));
     if (path == "/") {
         utsname host{};
         uname(&host); // cannot fail: the buffer is there
@@ -103,25 +109,29 @@ void add_ephemeral_suffix(RootSelection& selection) {
 
 } // namespace
 
-RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral) {
+RootSelection select_root(const std::string& directory, const std::string& image, const std::string& machine,
+                          bool ephemeral) {
     RootSelection selection;
-    if (directory.empty() && !machine.empty()) {
-        PoolImage image = find_pool_image(machine);
-        selection.directory = std::move(image.directory);
-        selection.image_read_only = image.read_only && !ephemeral;
+    if (!image.empty()) {
+        selection.image = open_image_file(image);
+    } else if (directory.empty() && !machine.empty()) {
+        PoolImage found = find_pool_image(machine);
+        selection.directory = std::move(found.directory);
+        selection.image_read_only = found.read_only && !ephemeral;
     } else if (is_absolute(directory) && is_normalized(directory)) {
         selection.directory = open_without_links(directory);
         selection.path = selection.directory ? directory : "";
     }
-    if (!selection.directory) {
+    if (!selection.directory && !selection.image) {
         const bool given = !directory.empty();
         selection.directory = open_tree_directory(given ? directory : ".", given);
     }
     if (selection.path.empty()) {
-        selection.path = path_of(selection.directory.get(), directory.empty() ? "the working directory" : directory);
+        const std::string given = !image.empty() ? image : directory.empty() ? "the working directory" : directory;
+        selection.path = path_of(selection.image ? selection.image.get() : selection.directory.get(), given);
     }
-    selection.machine = machine.empty() ? derived_machine_name(selection.path) : machine;
-    if (selection.path != "/") {
+    selection.machine = machine.empty() ? derived_machine_name(selection.path, selection.image.valid()) : machine;
+    if (selection.path != "/" && !is_within(selection.path, "/dev")) {
         selection.settings_directory = parent_of(selection.path);
     }
     if (ephemeral && machine.empty()) {

@@ -1,0 +1,218 @@
+#include "image/disk_image.hpp"
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/path.hpp"
+#include "base/text.hpp"
+#include "image/dissect_worker.hpp"
+#include "image/image_file_system.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/stat.h>
+
+namespace nspawn {
+
+namespace {
+
+// "partition 2 of IMAGE", or the image itself.
+std::string name_of(const ChosenPartition& choice, const std::string& path) {
+    return choice.part.number == 0
+               ? path
+               : fmt::format("{}: partition {} ({})", path, choice.part.number, partition_role_name(choice.role));
+}
+
+void require_allowed(const ChosenPartition& choice, const std::vector<std::string>& allowed, const std::string& path) {
+    if (choice.protection == Protection::none &&
+        std::find(allowed.begin(), allowed.end(), choice.part.content) == allowed.end()) {
+        throw Error(
+            fmt::format("{} is {}, which is not mounted for a container", name_of(choice, path),
+                        choice.part.content == "crypto_LUKS" ? "encrypted" : "of type " + choice.part.content),
+            fmt::format("Allowed: {}. More can be named with $SYSTEMD_DISSECT_FILE_SYSTEMS.", fmt::join(allowed, " ")))
+            .with_code(EIDRM);
+    }
+}
+
+[[noreturn]] void throw_unmountable(const ChosenPartition& choice, const std::string& path, SystemError error) {
+    const std::string name = name_of(choice, path);
+    const std::string& type = choice.part.content;
+    switch (error.code) {
+    case ENODEV:
+        throw Error(fmt::format("{}: this kernel has no {}", name, type)).with_code(error.code);
+    case EINVAL:
+    case EUCLEAN:
+    case EIO:
+    case EBADMSG:
+        throw Error(fmt::format("{}: the {} file system cannot be mounted: {}", name, type, error_text(error.code)),
+                    "It is damaged or cut off, or needs a newer kernel; the kernel's log (dmesg) says more.")
+            .with_code(error.code);
+    default:
+        throw Error(fmt::format("{}: mounting {}: {}: {}", name, type, error.call, error_text(error.code)))
+            .with_code(error.code);
+    }
+}
+
+} // namespace
+
+Error DiskImage::about(Error error) const { return std::move(error.with_context(path_)); }
+
+DiskImage DiskImage::open(const DiskImageRequest& request) {
+    DiskImage image;
+    image.path_ = request.path;
+    image.direct_io_ = request.switches.direct_io;
+    image.file_ = duplicate(request.file).or_throw(request.path);
+    struct stat status {};
+    check(fstat(request.file, &status), "fstat").or_throw(request.path);
+    image.is_device_ = S_ISBLK(status.st_mode);
+    image.read_only_ = request.read_only;
+    if (S_ISREG(status.st_mode) && status.st_size == 0) {
+        throw Error(fmt::format("{}: the image is empty", request.path)).with_code(ENOPKG);
+    }
+    try {
+        const DiskLayout layout = look_into_image(request.file);
+        for (ChosenPartition& choice : select_partitions(layout, request.policy, request.verity)) {
+            choice.read_only |= request.read_only || is_read_only_file_system(choice.part.content);
+            require_allowed(choice, request.switches.file_systems, request.path);
+            image.parts_.push_back({std::move(choice), LoopDevice(), {}});
+        }
+    } catch (Error& error) {
+        throw error.message().starts_with(request.path) ? error : image.about(error);
+    }
+    return image;
+}
+
+bool DiskImage::read_only() const {
+    return std::all_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.choice.read_only; });
+}
+
+void DiskImage::open_device(Part& part) {
+    const DiskPartition& place = part.choice.part;
+    if (is_device_ && place.number == 0) {
+        part.device = fmt::format("/proc/self/fd/{}", file_.get());
+        return;
+    }
+    const UniqueFd backing = reopen(file_.get(), part.choice.read_only ? O_RDONLY : O_RDWR).or_throw(path_);
+    Result<LoopDevice> loop = LoopDevice::attach({.backing = backing.get(),
+                                                  .offset = place.offset,
+                                                  .size = place.number == 0 ? 0 : place.size,
+                                                  .read_only = part.choice.read_only,
+                                                  .direct_io = direct_io_});
+    if (loop.error() == ENOENT || loop.error() == EPERM || loop.error() == EACCES) {
+        throw Error(
+            fmt::format("{}: no loop device can be had: {}", path_, error_text(loop.error())),
+            "The kernel needs the loop driver (modprobe loop), and a container /dev/loop-control and loop nodes.")
+            .with_code(loop.error());
+    }
+    part.loop = std::move(loop).or_throw(fmt::format("attaching {}", path_));
+    part.device = part.loop.path();
+}
+
+Result<MountFd> DiskImage::mount_part(const Part& part) const {
+    return mount_image_file_system({.type = part.choice.part.content,
+                                    .device = part.device,
+                                    .read_only = part.choice.read_only,
+                                    .boot = mount_point_of(part.choice.role) == nullptr});
+}
+
+void DiskImage::attach() {
+    if (!is_device_ && !read_only()) {
+        if (const auto other = find_writable_loop_of(file_.get())) {
+            throw Error(fmt::format("{} is currently busy: it is attached to {} already", path_, *other),
+                        "Detach it there (umount, losetup -d), or start from a throw-away copy with --ephemeral.")
+                .with_code(EBUSY);
+        }
+    }
+    for (Part& part : parts_) {
+        open_device(part);
+    }
+    mount_all();
+}
+
+void DiskImage::renew() { mount_all(); }
+
+void DiskImage::mount_all() {
+    notices_.clear();
+    if (has_usr_only()) {
+        const MountOption options[] = {{"mode", "0755"}, {"size", "25%"}, {"nr_inodes", "1m"}};
+        root_ = MountFd::create("tmpfs", options, MOUNT_ATTR_STRICTATIME).or_throw("empty root of the image");
+    }
+    for (const Part& part : parts_) {
+        Result<MountFd> mount = mount_part(part);
+        const bool boot = mount_point_of(part.choice.role) == nullptr;
+        if (boot && mount.error() == ENODEV) {
+            notices_.push_back(fmt::format("{} left out: this kernel has no {}", name_of(part.choice, path_),
+                                           part.choice.part.content));
+            continue;
+        }
+        if (!mount.ok()) {
+            throw_unmountable(part.choice, path_, mount.system_error());
+        }
+        if (part.choice.grow && !part.choice.read_only) {
+            grow_file_system(mount.value(), part.choice.part.content, part.device);
+        }
+        if (part.choice.role == PartitionRole::root) {
+            root_ = std::move(mount).value();
+        } else if (boot) {
+            place_boot_partition(part, mount.value());
+        } else {
+            place(part, mount.value());
+        }
+    }
+}
+
+namespace {
+
+// The directory to mount on, made where it is missing and may be; ENOENT otherwise.
+Result<UniqueFd> mount_point(int root, const std::string& path) {
+    Result<UniqueFd> directory = open_in_root(root, path.c_str(), O_PATH | O_DIRECTORY);
+    if (directory.error() != ENOENT) {
+        return directory;
+    }
+    const Result<UniqueFd> parent = open_in_root(root, parent_of(path).c_str(), O_RDONLY | O_DIRECTORY);
+    if (!parent.ok()) {
+        return parent.system_error();
+    }
+    if (mkdirat(parent.value().get(), std::string(base_name(path)).c_str(), 0755) < 0) {
+        return last_error("mkdirat");
+    }
+    return open_in_root(root, path.c_str(), O_PATH | O_DIRECTORY);
+}
+
+} // namespace
+
+void DiskImage::place(const Part& part, const MountFd& mount) {
+    const char* const path = mount_point_of(part.choice.role);
+    const Result<UniqueFd> directory = mount_point(root_.get(), path);
+    if (!directory.ok()) {
+        throw Error(fmt::format("{} has no place to be mounted: {} in the root file system: {}",
+                                name_of(part.choice, path_), path, error_text(directory.error())))
+            .with_code(directory.error());
+    }
+    mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting {}", path_, path));
+}
+
+// The boot loader's partition has /boot; the firmware's has it where it is still free, and else /efi.
+void DiskImage::place_boot_partition(const Part& part, const MountFd& mount) {
+    const bool esp = part.choice.role == PartitionRole::esp;
+    if (is_empty_directory(root_.get(), "boot") || (!esp && is_missing(root_.get(), "boot"))) {
+        const Result<UniqueFd> directory = mount_point(root_.get(), "/boot");
+        if (directory.ok()) {
+            mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting /boot", path_));
+        }
+        return;
+    }
+    if (esp && (is_empty_directory(root_.get(), "efi") || is_missing(root_.get(), "efi"))) {
+        const Result<UniqueFd> directory = mount_point(root_.get(), "/efi");
+        if (directory.ok()) { // a read-only root without it has none
+            mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting /efi", path_));
+        }
+    }
+}
+
+} // namespace nspawn
