@@ -145,8 +145,9 @@ void read_partitions(const Probe& probe, int image, DiskLayout& layout) {
     }
 }
 
-// Nothing: neither a file system nor a partition table, if its sectors are of this size.
-std::optional<DiskLayout> probe_with(int image, unsigned sector_size) {
+// Nothing: neither a file system nor a partition table, if its sectors are of this size; or an MBR that only says that
+// there should be a GPT.
+std::optional<DiskLayout> probe_with(int image, unsigned sector_size, bool& broken_gpt) {
     const Probe probe = open_probe(image, 0, 0);
     blkid_probe_set_sectorsize(probe.get(), sector_size);
     blkid_probe_enable_partitions(probe.get(), 1);
@@ -155,7 +156,8 @@ std::optional<DiskLayout> probe_with(int image, unsigned sector_size) {
     layout.size = static_cast<uint64_t>(blkid_probe_get_size(probe.get()));
     layout.whole.size = layout.size;
     const Answer answer = run(probe);
-    if (answer == Answer::nothing) {
+    broken_gpt = answer == Answer::found && value_of(probe, "PTTYPE") == "PMBR";
+    if (answer == Answer::nothing || broken_gpt) {
         return std::nullopt;
     }
     read_content(probe, answer, image, layout.whole);
@@ -168,10 +170,14 @@ std::optional<DiskLayout> probe_with(int image, unsigned sector_size) {
 } // namespace
 
 DiskLayout probe_image(int image) {
+    bool broken_gpt = false;
     for (const unsigned sector_size : kSectorSizes) {
-        if (std::optional<DiskLayout> layout = probe_with(image, sector_size)) {
+        if (std::optional<DiskLayout> layout = probe_with(image, sector_size, broken_gpt)) {
             return std::move(*layout);
         }
+    }
+    if (broken_gpt) {
+        throw Error("its GPT partition table is broken or cut off, at its beginning and at its end");
     }
     throw Error("there is neither a file system nor a partition table in it");
 }

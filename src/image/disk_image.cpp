@@ -58,6 +58,22 @@ void require_allowed(const ChosenPartition& choice, const std::vector<std::strin
     }
 }
 
+// The directory to mount on, made where it is missing and may be; ENOENT otherwise.
+Result<UniqueFd> mount_point(int root, const std::string& path) {
+    Result<UniqueFd> directory = open_in_root(root, path.c_str(), O_PATH | O_DIRECTORY);
+    if (directory.error() != ENOENT) {
+        return directory;
+    }
+    const Result<UniqueFd> parent = open_in_root(root, parent_of(path).c_str(), O_RDONLY | O_DIRECTORY);
+    if (!parent.ok()) {
+        return parent.system_error();
+    }
+    if (mkdirat(parent.value().get(), std::string(base_name(path)).c_str(), 0755) < 0) {
+        return last_error("mkdirat");
+    }
+    return open_in_root(root, path.c_str(), O_PATH | O_DIRECTORY);
+}
+
 } // namespace
 
 Error DiskImage::about(Error error) const { return std::move(error.with_context(path_)); }
@@ -87,7 +103,12 @@ DiskImage DiskImage::open(const DiskImageRequest& request) {
     return image;
 }
 
-bool DiskImage::read_only() const {
+bool DiskImage::is_read_only(PartitionRole role) const {
+    return std::any_of(parts_.begin(), parts_.end(),
+                       [&](const Part& part) { return part.choice.role == role && part.choice.read_only; });
+}
+
+bool DiskImage::is_read_only() const {
     return std::all_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.choice.read_only; });
 }
 
@@ -113,15 +134,27 @@ void DiskImage::open_device(Part& part) {
     part.device = part.loop.path();
 }
 
-Result<MountFd> DiskImage::mount_part(const Part& part) const {
-    return mount_image_file_system({.type = part.choice.part.content,
-                                    .device = part.device,
-                                    .read_only = part.choice.read_only,
-                                    .boot = mount_point_of(part.choice.role) == nullptr});
+MountFd DiskImage::mount_part(const Part& part) {
+    const ChosenPartition& choice = part.choice;
+    const bool boot = mount_point_of(choice.role) == nullptr;
+    Result<MountFd> mount = mount_image_file_system(
+        {.type = choice.part.content, .device = part.device, .read_only = choice.read_only, .boot = boot});
+    if (boot && mount.error() == ENODEV) {
+        notices_.push_back(
+            fmt::format("{} left out: this kernel has no {}", name_of(choice, path_), choice.part.content));
+        return {};
+    }
+    if (!mount.ok()) {
+        throw_unmountable(choice, path_, mount.system_error());
+    }
+    if (choice.grow && !choice.read_only) {
+        grow_file_system(mount.value(), choice.part.content, part.device);
+    }
+    return std::move(mount).value();
 }
 
 void DiskImage::attach() {
-    if (!is_device_ && !read_only()) {
+    if (!is_device_ && !is_read_only()) {
         if (const auto other = find_writable_loop_of(file_.get())) {
             throw Error(fmt::format("{} is currently busy: it is attached to {} already", path_, *other),
                         "Detach it there (umount, losetup -d), or start from a throw-away copy with --ephemeral.")
@@ -131,87 +164,68 @@ void DiskImage::attach() {
     for (Part& part : parts_) {
         open_device(part);
     }
-    mount_all();
+    renew();
 }
 
-void DiskImage::renew() { mount_all(); }
-
-void DiskImage::mount_all() {
-    notices_.clear();
+void DiskImage::renew() {
     if (has_usr_only()) {
         const MountOption options[] = {{"mode", "0755"}, {"size", "25%"}, {"nr_inodes", "1m"}};
         root_ = MountFd::create("tmpfs", options, MOUNT_ATTR_STRICTATIME).or_throw("empty root of the image");
+        for (const Part& part : parts_) { // before it may become read-only
+            if (const char* const path = mount_point_of(part.choice.role)) {
+                mount_point(root_.get(), path).or_throw(path);
+            }
+        }
     }
     for (const Part& part : parts_) {
-        Result<MountFd> mount = mount_part(part);
-        const bool boot = mount_point_of(part.choice.role) == nullptr;
-        if (boot && mount.error() == ENODEV) {
-            notices_.push_back(fmt::format("{} left out: this kernel has no {}", name_of(part.choice, path_),
-                                           part.choice.part.content));
+        if (part.choice.role == PartitionRole::root) {
+            root_ = mount_part(part);
+        } else if (part.choice.role == PartitionRole::usr) {
+            place(root_.get(), {PartitionRole::usr, mount_part(part)});
+        }
+    }
+}
+
+std::vector<DiskImage::Further> DiskImage::mount_others(bool with_usr) {
+    std::vector<Further> others;
+    for (const Part& part : parts_) {
+        const PartitionRole role = part.choice.role;
+        if (role == PartitionRole::root || (role == PartitionRole::usr && !with_usr)) {
             continue;
         }
-        if (!mount.ok()) {
-            throw_unmountable(part.choice, path_, mount.system_error());
-        }
-        if (part.choice.grow && !part.choice.read_only) {
-            grow_file_system(mount.value(), part.choice.part.content, part.device);
-        }
-        if (part.choice.role == PartitionRole::root) {
-            root_ = std::move(mount).value();
-        } else if (boot) {
-            place_boot_partition(part, mount.value());
-        } else {
-            place(part, mount.value());
+        if (MountFd mount = mount_part(part); mount.valid()) {
+            others.push_back({role, std::move(mount)});
         }
     }
+    return others;
 }
 
-namespace {
-
-// The directory to mount on, made where it is missing and may be; ENOENT otherwise.
-Result<UniqueFd> mount_point(int root, const std::string& path) {
-    Result<UniqueFd> directory = open_in_root(root, path.c_str(), O_PATH | O_DIRECTORY);
-    if (directory.error() != ENOENT) {
-        return directory;
-    }
-    const Result<UniqueFd> parent = open_in_root(root, parent_of(path).c_str(), O_RDONLY | O_DIRECTORY);
-    if (!parent.ok()) {
-        return parent.system_error();
-    }
-    if (mkdirat(parent.value().get(), std::string(base_name(path)).c_str(), 0755) < 0) {
-        return last_error("mkdirat");
-    }
-    return open_in_root(root, path.c_str(), O_PATH | O_DIRECTORY);
-}
-
-} // namespace
-
-void DiskImage::place(const Part& part, const MountFd& mount) {
-    const char* const path = mount_point_of(part.choice.role);
-    const Result<UniqueFd> directory = mount_point(root_.get(), path);
-    if (!directory.ok()) {
-        throw Error(fmt::format("{} has no place to be mounted: {} in the root file system: {}",
-                                name_of(part.choice, path_), path, error_text(directory.error())))
-            .with_code(directory.error());
-    }
-    mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting {}", path_, path));
-}
-
-// The boot loader's partition has /boot; the firmware's has it where it is still free, and else /efi.
-void DiskImage::place_boot_partition(const Part& part, const MountFd& mount) {
-    const bool esp = part.choice.role == PartitionRole::esp;
-    if (is_empty_directory(root_.get(), "boot") || (!esp && is_missing(root_.get(), "boot"))) {
-        const Result<UniqueFd> directory = mount_point(root_.get(), "/boot");
-        if (directory.ok()) {
-            mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting /boot", path_));
-        }
+void DiskImage::place(int root, const Further& further) const {
+    const char* const path = mount_point_of(further.role);
+    if (path == nullptr) {
+        place_boot_partition(root, further);
         return;
     }
-    if (esp && (is_empty_directory(root_.get(), "efi") || is_missing(root_.get(), "efi"))) {
-        const Result<UniqueFd> directory = mount_point(root_.get(), "/efi");
-        if (directory.ok()) { // a read-only root without it has none
-            mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting /efi", path_));
-        }
+    const Result<UniqueFd> directory = mount_point(root, path);
+    if (!directory.ok()) {
+        throw Error(fmt::format("{}: the {} partition has no place to be mounted: {} in the root file system: {}",
+                                path_, partition_role_name(further.role), path, error_text(directory.error())))
+            .with_code(directory.error());
+    }
+    further.mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting {}", path_, path));
+}
+
+// The boot loader's partition has /boot; the firmware's has it where it is there and still free, and else /efi.
+void DiskImage::place_boot_partition(int root, const Further& further) const {
+    const bool esp = further.role == PartitionRole::esp;
+    const bool on_boot = is_empty_directory(root, "boot") || (!esp && is_missing(root, "boot"));
+    if (!on_boot && (!esp || !(is_empty_directory(root, "efi") || is_missing(root, "efi")))) {
+        return;
+    }
+    const char* const path = on_boot ? "/boot" : "/efi";
+    const Result<UniqueFd> directory = mount_point(root, path);
+    if (directory.ok()) { // a read-only root without it has none
+        further.mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting {}", path_, path));
     }
 }
 

@@ -14,6 +14,7 @@
 #include "linux/mount_fd.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace nspawn {
@@ -33,18 +34,29 @@ public:
     static DiskImage open(const DiskImageRequest& request);
 
     // Nothing of it can be written, by the wish of the caller or of the image.
-    [[nodiscard]] bool read_only() const;
+    [[nodiscard]] bool is_read_only() const;
+    [[nodiscard]] bool is_read_only(PartitionRole role) const;
     // "/" is an empty file system in memory, since the image has no root partition.
     [[nodiscard]] bool has_usr_only() const { return parts_.front().choice.role == PartitionRole::usr; }
 
-    // Makes the devices and the mounts.
+    // Makes the devices, and the mounts of the root and of /usr in it.
     void attach();
-    // The mounts once more: each tree can be attached to a container once.
+    // The same mounts once more: each tree can be attached to a container once.
     void renew();
-
     [[nodiscard]] const MountFd& root() const { return root_; }
+
+    // A partition's file system, to be put into a root that is not root(), or that is complete by then.
+    struct Further {
+        PartitionRole role;
+        MountFd mount;
+    };
+    // All but the root, a parent before what is in it; without /usr where root() is what becomes "/".
+    [[nodiscard]] std::vector<Further> mount_others(bool with_usr);
+    // Puts one where it belongs in the tree below `root`, a detached mount; nowhere when there is no place for it.
+    void place(int root, const Further& further) const;
+
     // Partitions that were left out and why, one line each.
-    [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
+    [[nodiscard]] std::vector<std::string> take_notices() { return std::exchange(notices_, {}); }
 
 private:
     struct Part {
@@ -56,10 +68,9 @@ private:
 
     [[nodiscard]] Error about(Error error) const;
     void open_device(Part& part);
-    Result<MountFd> mount_part(const Part& part) const;
-    void mount_all();
-    void place(const Part& part, const MountFd& mount);
-    void place_boot_partition(const Part& part, const MountFd& mount);
+    // Invalid: left out with a notice.
+    MountFd mount_part(const Part& part);
+    void place_boot_partition(int root, const Further& further) const;
 
     UniqueFd file_;
     std::string path_;

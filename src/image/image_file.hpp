@@ -10,7 +10,12 @@
 
 namespace nspawn {
 
-// Open for reading. Throws Error, with what to use instead for what is no image.
+// Open for reading; of a directory of versions (version_pick.hpp) the best one. Throws Error, with what to use instead
+// for what is no image.
 UniqueFd open_image_file(const std::string& path);
+
+// A copy that shares the image's blocks and has no name: it is gone with its last descriptor. Open for writing; invalid
+// where the file system has no such copies, or for a device.
+UniqueFd reflink_image_file(int image, const std::string& path);
 
 } // namespace nspawn

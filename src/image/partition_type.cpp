@@ -1,5 +1,8 @@
 #include "image/partition_type.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace nspawn {
 
 namespace {
@@ -11,7 +14,7 @@ struct Trio {
 };
 
 constexpr struct {
-    const char* architecture;
+    std::string_view architecture;
     Trio root;
     Trio usr;
 } kByArchitecture[] = {
@@ -197,6 +200,11 @@ std::optional<PartitionType> partition_type(std::string_view uuid) {
 }
 
 bool is_generic_partition_type(std::string_view uuid) { return uuid == "0fc63daf-8483-4772-8e79-3d69d8477de4"; }
+
+bool is_architecture(std::string_view name) {
+    return std::any_of(std::begin(kByArchitecture), std::end(kByArchitecture),
+                       [&](const auto& row) { return row.architecture == name; });
+}
 
 unsigned architecture_distance(std::string_view architecture) {
     if (architecture == kNative || architecture.empty()) {

@@ -20,6 +20,8 @@ std::optional<PartitionType> partition_type(std::string_view uuid);
 // "Linux data": says nothing about what it is for.
 bool is_generic_partition_type(std::string_view uuid);
 
+// One that partition types and file names know.
+bool is_architecture(std::string_view name);
 // 0: what this machine runs, or for all; 1: what it runs too; 2: what it does not run by itself. As partition types and
 // file names spell architectures.
 unsigned architecture_distance(std::string_view architecture);

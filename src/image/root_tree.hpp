@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace nspawn {
 
@@ -47,6 +48,10 @@ public:
     // True when fd() is the root of a detached mount that is to be attached as it is, once per start (see renew());
     // false: clone it with open_tree(2).
     [[nodiscard]] bool is_detached_mount() const;
+    // Puts the image's partitions that fd() does not show yet below `root`, the detached mount that becomes "/"; with
+    // /usr when that is to be seen in it and is not (a new layer over the tree).
+    // Answers which ones were left out and why, one line each.
+    std::vector<std::string> attach_partitions(int root, bool with_usr) const;
     // To be called before the container is started once more with the same tree, as it does after a reboot inside.
     void renew();
 
@@ -56,6 +61,8 @@ public:
     // The tree may not be written: --read-only, --volatile=, or an image that is marked so.
     [[nodiscard]] bool read_only() const;
     [[nodiscard]] bool ephemeral() const;
+    // A disk image: no device node in it is to be of use.
+    [[nodiscard]] bool is_image() const;
     // How the ephemeral copy was made, for the status line: "btrfs snapshot", "overlay, changes in /x"; empty when not.
     [[nodiscard]] const std::string& ephemeral_description() const;
 

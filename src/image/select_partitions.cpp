@@ -77,6 +77,7 @@ public:
         }
         require_a_tree();
         check_places();
+        std::for_each(chosen_.begin(), chosen_.end(), [&](const auto& choice) { require_content(choice); });
         return std::move(chosen_);
     }
 
@@ -294,7 +295,6 @@ private:
                 choice.hash_tree = *found.hash_tree;
             }
         }
-        require_content(choice);
         chosen_.push_back(std::move(choice));
     }
 

@@ -7,6 +7,7 @@
 #include "image/image_file.hpp"
 #include "image/image_pool.hpp"
 #include "image/root_tree.hpp"
+#include "image/version_pick.hpp"
 
 #include <fmt/format.h>
 
@@ -47,6 +48,9 @@ UniqueFd open_without_links(const std::string& path) {
 }
 
 UniqueFd open_tree_directory(const std::string& path, bool given) {
+    if (const auto pattern = version_pattern(path, VersionedKind::directory)) {
+        return reopen(open_version(*pattern, VersionedKind::directory).get(), O_RDONLY | O_DIRECTORY).or_throw(path);
+    }
     Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY);
     if (!directory.ok()) {
         throw_unusable(path, directory.error(), given);
@@ -80,8 +84,11 @@ std::string_view without_suffix(std::string_view name) {
                                                                    : name;
 }
 
-std::string derived_machine_name(const std::string& path, bool is_image) {
+std::string derived_machine_name(const std::string& path, const std::string& given, bool is_image) {
     std::string source(is_image ? without_suffix(base_name(path)) : base_name(path));
+    if (const auto pattern = version_pattern(given, is_image ? VersionedKind::image : VersionedKind::directory)) {
+        source = pattern->name; // of all its versions
+    }
     if (path == "/") {
         utsname host{};
         uname(&host); // cannot fail: the buffer is there
@@ -117,8 +124,10 @@ RootSelection select_root(const std::string& directory, const std::string& image
     } else if (directory.empty() && !machine.empty()) {
         PoolImage found = find_pool_image(machine);
         selection.directory = std::move(found.directory);
+        selection.image = std::move(found.image);
         selection.image_read_only = found.read_only && !ephemeral;
-    } else if (is_absolute(directory) && is_normalized(directory)) {
+    } else if (is_absolute(directory) && is_normalized(directory) &&
+               !version_pattern(directory, VersionedKind::directory)) {
         selection.directory = open_without_links(directory);
         selection.path = selection.directory ? directory : "";
     }
@@ -130,7 +139,9 @@ RootSelection select_root(const std::string& directory, const std::string& image
         const std::string given = !image.empty() ? image : directory.empty() ? "the working directory" : directory;
         selection.path = path_of(selection.image ? selection.image.get() : selection.directory.get(), given);
     }
-    selection.machine = machine.empty() ? derived_machine_name(selection.path, selection.image.valid()) : machine;
+    selection.machine = machine.empty() ? derived_machine_name(selection.path, image.empty() ? directory : image,
+                                                               selection.image.valid())
+                                        : machine;
     if (selection.path != "/" && !is_within(selection.path, "/dev")) {
         selection.settings_directory = parent_of(selection.path);
     }

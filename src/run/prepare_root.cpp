@@ -1,6 +1,7 @@
 #include "run/prepare_root.hpp"
 
 #include "base/file.hpp"
+#include "base/log.hpp"
 #include "plan/mount_table.hpp"
 
 #include <fmt/format.h>
@@ -73,8 +74,19 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
         break;
     case RootKind::volatile_overlay:
         mounts.overlay.emplace(OverlayLayer::create_in_memory(tree.fd()).or_throw("overlay for --volatile=overlay"));
+        if (tree.is_image()) {
+            mounts.overlay->mount()
+                .set_attributes(MOUNT_ATTR_NODEV, 0, Propagation::unchanged, Recursive::no)
+                .or_throw("overlay for --volatile=overlay");
+        }
         mounts.root = MountFd(duplicate(mounts.overlay->mount().get()).or_throw("overlay for --volatile=overlay"));
         break;
+    }
+    for (const std::string& notice :
+         tree.attach_partitions(mounts.root.get(), plan.root == RootKind::volatile_overlay)) {
+        if (!plan.quiet) {
+            log::notice("{}", notice);
+        }
     }
     if (plan.console != ConsoleMode::pipe) {
         mounts.devpts = MountFd::create("devpts", plan.devpts_options, kDevptsAttributes).or_throw("devpts");

@@ -76,7 +76,7 @@ TEST_F(SelectRoot, NameAndSuffixFitTogether) {
 
 TEST_F(SelectRoot, NamesAreCleaned) {
     directory("my_tree (old)");
-    EXPECT_EQ(select_root(path("my_tree (old)"), "", false).machine, "mytreeold");
+    EXPECT_EQ(select_root(path("my_tree (old)"), "", "", false).machine, "mytreeold");
     directory("___");
     EXPECT_THAT(message_for(path("___")), HasSubstr("no machine name can be made"));
 }
@@ -99,7 +99,7 @@ TEST_F(SelectRoot, ARemovedWorkingDirectoryIsAnError) {
     std::filesystem::remove(path("gone"));
     EXPECT_THAT(message_for(""), HasSubstr("was removed"));
     directory("kept (deleted)");
-    EXPECT_EQ(select_root(path("kept (deleted)"), "", false).path, path("kept (deleted)"));
+    EXPECT_EQ(select_root(path("kept (deleted)"), "", "", false).path, path("kept (deleted)"));
 }
 
 TEST_F(SelectRoot, AnUnknownMachineIsAnError) {
