@@ -2,6 +2,7 @@
 
 #include "base/result.hpp"
 #include "linux/bpf_assembler.hpp"
+#include "linux/capability.hpp"
 
 #include <array>
 #include <cstddef>
@@ -99,6 +100,19 @@ void confine_reader() {
     if (loaded.error() != ENOSYS && loaded.error() != EINVAL) { // a kernel without filters: the rest has to do
         loaded.or_throw("confining the reader of images");
     }
+}
+
+void confine_opener() {
+    constexpr rlim_t kMostMemoryForKeys = rlim_t{4} << 30;
+    constexpr CapabilityMask kNeeded =
+        capability_mask(CAP_SYS_ADMIN, CAP_MKNOD, CAP_DAC_OVERRIDE, CAP_IPC_LOCK, CAP_CHOWN, CAP_FOWNER);
+    limit(RLIMIT_AS, kMostMemoryForKeys);
+    limit(RLIMIT_CORE, 0); // a key would be in it
+    check(prctl(PR_SET_DUMPABLE, 0), "prctl(PR_SET_DUMPABLE)").or_throw("");
+    check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)").or_throw("");
+    const CapabilitySets own = read_own_capabilities().or_throw("");
+    const CapabilityMask kept = own.permitted & kNeeded;
+    set_capabilities({.effective = kept, .permitted = kept}).or_throw("");
 }
 
 } // namespace nspawn

@@ -9,4 +9,8 @@ namespace nspawn {
 // Throws Error when the process would keep more than it needs.
 void confine_reader();
 
+// For the part that opens encrypted images, which has to make devices: only what that takes, and bounds on memory,
+// since it is the image that says how much a key costs.
+void confine_opener();
+
 } // namespace nspawn

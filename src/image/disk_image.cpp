@@ -7,6 +7,8 @@
 #include "base/text.hpp"
 #include "image/dissect_worker.hpp"
 #include "image/image_file_system.hpp"
+#include "image/unlock_partition.hpp"
+#include "linux/private_namespace.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -29,8 +31,7 @@ std::string name_of(const ChosenPartition& choice, const std::string& path) {
 }
 
 void require_allowed(const ChosenPartition& choice, const std::vector<std::string>& allowed, const std::string& path) {
-    if (choice.protection == Protection::none &&
-        std::find(allowed.begin(), allowed.end(), choice.part.content) == allowed.end()) {
+    if (std::find(allowed.begin(), allowed.end(), choice.part.content) == allowed.end()) {
         throw Error(
             fmt::format("{} is {}, which is not mounted for a container", name_of(choice, path),
                         choice.part.content == "crypto_LUKS" ? "encrypted" : "of type " + choice.part.content),
@@ -82,6 +83,10 @@ DiskImage DiskImage::open(const DiskImageRequest& request) {
     DiskImage image;
     image.path_ = request.path;
     image.direct_io_ = request.switches.direct_io;
+    image.allowed_ = request.switches.file_systems;
+    if (request.verity.data) {
+        image.hash_file_ = duplicate(request.verity.data.get()).or_throw(request.path);
+    }
     image.file_ = duplicate(request.file).or_throw(request.path);
     struct stat status {};
     check(fstat(request.file, &status), "fstat").or_throw(request.path);
@@ -92,10 +97,15 @@ DiskImage DiskImage::open(const DiskImageRequest& request) {
     }
     try {
         const DiskLayout layout = look_into_image(request.file);
-        for (ChosenPartition& choice : select_partitions(layout, request.policy, request.verity)) {
+        for (ChosenPartition& choice : select_partitions(layout, request.policy, request.verity.wish)) {
             choice.read_only |= request.read_only || is_read_only_file_system(choice.part.content);
-            require_allowed(choice, request.switches.file_systems, request.path);
-            image.parts_.push_back({std::move(choice), LoopDevice(), {}});
+            if (choice.protection == Protection::none) {
+                require_allowed(choice, image.allowed_, request.path);
+            }
+            Part part;
+            part.need_signature = (request.policy.of(choice.role) & policy::kVerity) == 0;
+            part.choice = std::move(choice);
+            image.parts_.push_back(std::move(part));
         }
     } catch (Error& error) {
         throw error.message().starts_with(request.path) ? error : image.about(error);
@@ -112,17 +122,12 @@ bool DiskImage::is_read_only() const {
     return std::all_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.choice.read_only; });
 }
 
-void DiskImage::open_device(Part& part) {
-    const DiskPartition& place = part.choice.part;
-    if (is_device_ && place.number == 0) {
-        part.device = fmt::format("/proc/self/fd/{}", file_.get());
-        return;
-    }
-    const UniqueFd backing = reopen(file_.get(), part.choice.read_only ? O_RDONLY : O_RDWR).or_throw(path_);
+LoopDevice DiskImage::open_loop(int file, const DiskPartition& place, bool read_only) const {
+    const UniqueFd backing = reopen(file, read_only ? O_RDONLY : O_RDWR).or_throw(path_);
     Result<LoopDevice> loop = LoopDevice::attach({.backing = backing.get(),
                                                   .offset = place.offset,
                                                   .size = place.number == 0 ? 0 : place.size,
-                                                  .read_only = part.choice.read_only,
+                                                  .read_only = read_only,
                                                   .direct_io = direct_io_});
     if (loop.error() == ENOENT || loop.error() == EPERM || loop.error() == EACCES) {
         throw Error(
@@ -130,8 +135,50 @@ void DiskImage::open_device(Part& part) {
             "The kernel needs the loop driver (modprobe loop), and a container /dev/loop-control and loop nodes.")
             .with_code(loop.error());
     }
-    part.loop = std::move(loop).or_throw(fmt::format("attaching {}", path_));
+    return std::move(loop).or_throw(fmt::format("attaching {}", path_));
+}
+
+void DiskImage::open_device(Part& part) {
+    const DiskPartition& place = part.choice.part;
+    const bool locked = part.choice.protection != Protection::none;
+    if (is_device_ && place.number == 0 && !locked) {
+        part.device = fmt::format("/proc/self/fd/{}", file_.get());
+        return;
+    }
+    // Of a locked block device too: the worker that opens it does not have our descriptors.
+    part.loop = open_loop(file_.get(), place, part.choice.read_only);
     part.device = part.loop.path();
+    if (locked) {
+        unlock(part, part.loop.path());
+    }
+}
+
+// What is behind the lock is looked into anew, and has to be something that may be mounted.
+void DiskImage::unlock(Part& part, const std::string& locked) {
+    ChosenPartition& choice = part.choice;
+    const std::string name = name_of(choice, path_);
+    if (choice.hash_tree) {
+        part.hash_loop = open_loop(file_.get(), *choice.hash_tree, true);
+    } else if (choice.protection != Protection::encrypted) {
+        part.hash_loop = open_loop(hash_file_.get(), DiskPartition(), true);
+    }
+    try {
+        part.unlocked = unlock_partition({.choice = choice,
+                                          .device = locked,
+                                          .hash_device = part.hash_loop.path(),
+                                          .name = name,
+                                          .need_signature = part.need_signature});
+        const DiskPartition inside = look_into_image(part.unlocked.get()).whole;
+        if (inside.ambiguous || inside.content.empty()) {
+            throw Error("it holds no file system that is known");
+        }
+        choice.part.content = inside.content;
+    } catch (Error& error) {
+        throw Error(error.with_context(name));
+    }
+    choice.read_only |= is_read_only_file_system(choice.part.content);
+    require_allowed(choice, allowed_, path_);
+    part.device = fmt::format("/proc/self/fd/{}", part.unlocked.get());
 }
 
 MountFd DiskImage::mount_part(const Part& part) {
@@ -181,7 +228,7 @@ void DiskImage::renew() {
         if (part.choice.role == PartitionRole::root) {
             root_ = mount_part(part);
         } else if (part.choice.role == PartitionRole::usr) {
-            place(root_.get(), {PartitionRole::usr, mount_part(part)});
+            place(root_, {PartitionRole::usr, mount_part(part)});
         }
     }
 }
@@ -200,32 +247,51 @@ std::vector<DiskImage::Further> DiskImage::mount_others(bool with_usr) {
     return others;
 }
 
-void DiskImage::place(int root, const Further& further) const {
-    const char* const path = mount_point_of(further.role);
-    if (path == nullptr) {
-        place_boot_partition(root, further);
-        return;
+namespace {
+
+// The boot loader's partition has /boot; the firmware's has it where it is there and still free, and else /efi. Null:
+// none of them is free.
+const char* boot_place(int root, bool esp) {
+    if (is_empty_directory(root, "boot") || (!esp && is_missing(root, "boot"))) {
+        return "/boot";
     }
-    const Result<UniqueFd> directory = mount_point(root, path);
-    if (!directory.ok()) {
-        throw Error(fmt::format("{}: the {} partition has no place to be mounted: {} in the root file system: {}",
-                                path_, partition_role_name(further.role), path, error_text(directory.error())))
-            .with_code(directory.error());
-    }
-    further.mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting {}", path_, path));
+    return esp && (is_empty_directory(root, "efi") || is_missing(root, "efi")) ? "/efi" : nullptr;
 }
 
-// The boot loader's partition has /boot; the firmware's has it where it is there and still free, and else /efi.
-void DiskImage::place_boot_partition(int root, const Further& further) const {
-    const bool esp = further.role == PartitionRole::esp;
-    const bool on_boot = is_empty_directory(root, "boot") || (!esp && is_missing(root, "boot"));
-    if (!on_boot && (!esp || !(is_empty_directory(root, "efi") || is_missing(root, "efi")))) {
-        return;
+} // namespace
+
+Result<void> DiskImage::attach_to(int root, const Further& further) const {
+    const char* const fixed = mount_point_of(further.role);
+    const char* const path = fixed != nullptr ? fixed : boot_place(root, further.role == PartitionRole::esp);
+    if (path == nullptr) {
+        return {};
     }
-    const char* const path = on_boot ? "/boot" : "/efi";
     const Result<UniqueFd> directory = mount_point(root, path);
-    if (directory.ok()) { // a read-only root without it has none
-        further.mount.attach_onto(directory.value().get()).or_throw(fmt::format("{}: mounting {}", path_, path));
+    if (fixed == nullptr && !directory.ok()) {
+        return {}; // a read-only root without it has none
+    }
+    return directory.ok() ? further.mount.attach_onto(directory.value().get()) : directory.system_error();
+}
+
+void DiskImage::place(MountFd& root, const Further& further) const {
+    Result<void> placed = attach_to(root.get(), further);
+    if (placed.error() == EINVAL) { // a kernel that attaches nothing to what is not attached itself
+        Result<MountFd> whole = make_where_attached(root, [&] {
+            const Result<void> attached = attach_to(root.get(), further);
+            return attached.ok() ? MountFd::clone_of(root.get(), "", Recursive::yes)
+                                 : Result<MountFd>(attached.system_error());
+        });
+        placed = whole.ok() ? Result<void>() : Result<void>(whole.system_error());
+        if (whole.ok()) {
+            root = std::move(whole).value();
+        }
+    }
+    if (!placed.ok()) {
+        const char* const path = mount_point_of(further.role);
+        throw Error(fmt::format("{}: the {} partition cannot be mounted on {} of the root file system: {}", path_,
+                                partition_role_name(further.role), path == nullptr ? "/boot or /efi" : path,
+                                error_text(placed.error())))
+            .with_code(placed.error());
     }
 }
 

@@ -10,6 +10,7 @@
 #include "config/environment_switches.hpp"
 #include "config/image_policy.hpp"
 #include "image/select_partitions.hpp"
+#include "image/verity_wish.hpp"
 #include "linux/loop_device.hpp"
 #include "linux/mount_fd.hpp"
 
@@ -25,7 +26,7 @@ struct DiskImageRequest {
     bool read_only = false;
     const ImagePolicy& policy;
     const ImageSwitches& switches;
-    VerityWish verity;
+    const VerityAttachments& verity;
 };
 
 class DiskImage {
@@ -52,8 +53,9 @@ public:
     };
     // All but the root, a parent before what is in it; without /usr where root() is what becomes "/".
     [[nodiscard]] std::vector<Further> mount_others(bool with_usr);
-    // Puts one where it belongs in the tree below `root`, a detached mount; nowhere when there is no place for it.
-    void place(int root, const Further& further) const;
+    // Puts one where it belongs in the tree below `root`, a detached mount, which may become another one by that;
+    // nowhere when there is no place for it.
+    void place(MountFd& root, const Further& further) const;
 
     // Partitions that were left out and why, one line each.
     [[nodiscard]] std::vector<std::string> take_notices() { return std::exchange(notices_, {}); }
@@ -61,19 +63,26 @@ public:
 private:
     struct Part {
         ChosenPartition choice;
+        bool need_signature = false;
         LoopDevice loop;
-        std::string device; // path of the block device that is mounted
+        LoopDevice hash_loop; // of the hash tree
+        UniqueFd unlocked;    // the mapped device, where it is encrypted or protected
+        std::string device;   // path of the block device that is mounted
     };
     DiskImage() = default;
 
     [[nodiscard]] Error about(Error error) const;
+    [[nodiscard]] LoopDevice open_loop(int file, const DiskPartition& place, bool read_only) const;
     void open_device(Part& part);
+    void unlock(Part& part, const std::string& locked);
     // Invalid: left out with a notice.
     MountFd mount_part(const Part& part);
-    void place_boot_partition(int root, const Further& further) const;
+    [[nodiscard]] Result<void> attach_to(int root, const Further& further) const;
 
     UniqueFd file_;
+    UniqueFd hash_file_; // with the hash tree of an image without partitions
     std::string path_;
+    std::vector<std::string> allowed_; // types of file systems
     bool read_only_ = false;
     bool direct_io_ = true;
     bool is_device_ = false;

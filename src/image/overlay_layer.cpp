@@ -4,6 +4,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/directory_metadata.hpp"
+#include "linux/private_namespace.hpp"
 
 #include <fmt/format.h>
 
@@ -77,7 +78,15 @@ Result<MountFd> mount_overlay(int lower, int upper, int work) {
         // Nobody will ever need the layer after a crash: no sync reaches the disk, and the unmount does not wait.
         {"volatile", ""},
     };
-    return MountFd::create("overlay", options, 0);
+    Result<MountFd> mount = MountFd::create("overlay", options, 0);
+    if (mount.error() != EINVAL) {
+        return mount;
+    }
+    // Linux before 6.15 takes no layer that no path leads to. The descriptor is only borrowed.
+    MountFd below(UniqueFd{lower});
+    Result<MountFd> elsewhere = make_where_attached(below, [&] { return MountFd::create("overlay", options, 0); });
+    below.leave_open();
+    return elsewhere.ok() ? std::move(elsewhere) : std::move(mount);
 }
 
 } // namespace

@@ -69,12 +69,11 @@ bool wants_read_only(const Config& config, const RootSelection& selection) {
 
 // Only looked into: what it holds decides how it is to be locked.
 std::optional<DiskImage> open_disk_image(const Config& config, const EnvironmentSwitches& switches,
-                                         const RootSelection& selection, bool read_only) {
+                                         const RootSelection& selection, const VerityAttachments& verity,
+                                         bool read_only) {
     if (!selection.image) {
         return std::nullopt;
     }
-    VerityWish verity;
-    verity.root_hash = config.root_hash;
     const ImagePolicy policy = config.image_policy.value_or(ImagePolicy::for_containers());
     return DiskImage::open({.file = selection.image.get(),
                             .path = selection.path,
@@ -114,9 +113,13 @@ void RootTree::State::make_ephemeral_copy() {
 RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, RootSelection selection) {
     refuse_host_tree(config, selection);
     const bool read_only = wants_read_only(config, selection);
+    VerityAttachments verity;
+    if (selection.image) {
+        verity = find_verity(config, switches.image, selection.image.get(), selection.path);
+    }
     const bool copied = copy_image(config, selection, read_only);
-    std::optional<DiskImage> image =
-        open_disk_image(config, switches, selection, read_only || (config.ephemeral && !copied) || config.dry_run);
+    std::optional<DiskImage> image = open_disk_image(config, switches, selection, verity,
+                                                     read_only || (config.ephemeral && !copied) || config.dry_run);
     TreeLock lock = lock_tree(config, switches, selection, read_only || (image && image->is_read_only()));
     auto state = std::make_unique<State>(std::move(selection), read_only, std::move(lock));
     if (image) {
@@ -180,7 +183,7 @@ const EphemeralCopy& RootTree::State::partition_copy(PartitionRole role, const M
     return partitions.back().second;
 }
 
-std::vector<std::string> RootTree::attach_partitions(int root, bool with_usr) const {
+std::vector<std::string> RootTree::attach_partitions(MountFd& root, bool with_usr) const {
     if (!state_->image) {
         return {};
     }

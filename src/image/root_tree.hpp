@@ -9,6 +9,7 @@
 #include "config/config.hpp"
 #include "config/environment_switches.hpp"
 #include "image/image_facts.hpp"
+#include "linux/mount_fd.hpp"
 
 #include <memory>
 #include <string>
@@ -51,7 +52,7 @@ public:
     // Puts the image's partitions that fd() does not show yet below `root`, the detached mount that becomes "/"; with
     // /usr when that is to be seen in it and is not (a new layer over the tree).
     // Answers which ones were left out and why, one line each.
-    std::vector<std::string> attach_partitions(int root, bool with_usr) const;
+    std::vector<std::string> attach_partitions(MountFd& root, bool with_usr) const;
     // To be called before the container is started once more with the same tree, as it does after a reboot inside.
     void renew();
 

@@ -206,7 +206,7 @@ private:
         const Candidate* const data = best(role);
         found.data = data == nullptr ? nullptr : data->part;
         const Candidate* const signature = best(signature_of(role));
-        if (signature == nullptr || !policy_knows(role, policy::kSigned | policy::kVerity)) {
+        if (signature == nullptr || !wish_.use_embedded || !policy_knows(role, policy::kSigned | policy::kVerity)) {
             return found;
         }
         const std::string& hash = signature->part->root_hash;

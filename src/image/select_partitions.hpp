@@ -19,6 +19,7 @@ struct VerityWish {
     PartitionRole role = PartitionRole::root; // or usr
     std::string root_hash;                    // lower-case hex; empty: only what the image itself says
     std::string signature;                    // of the root hash: DER in base64; empty: none
+    bool use_embedded = true;                 // what a signature partition says counts
     bool separate_data = false;               // the hash tree is in a file of its own
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "linux/private_namespace.hpp"
 #include "plan/mount_table.hpp"
 
 #include <fmt/format.h>
@@ -40,9 +41,15 @@ void make_volatile_root(PreparedMounts& mounts, const Plan& plan, const RootTree
     require_merged_usr(tree);
     const UniqueFd usr =
         open_in_root(tree.fd(), "usr", O_PATH | O_DIRECTORY).or_throw(fmt::format("{}/usr", tree.path()));
-    mounts.volatile_usr =
-        MountFd::clone_with(usr.get(), "", Recursive::yes, {MOUNT_ATTR_RDONLY, 0, Propagation::private_})
-            .or_throw("/usr of the tree");
+    const auto copy_usr = [&] {
+        return MountFd::clone_with(usr.get(), "", Recursive::yes, {MOUNT_ATTR_RDONLY, 0, Propagation::private_});
+    };
+    Result<MountFd> copied = copy_usr();
+    if (copied.error() == EINVAL && tree.is_detached_mount()) { // Linux before 6.15
+        const MountFd whole(duplicate(tree.fd()).or_throw(tree.path()));
+        copied = make_where_attached(whole, copy_usr);
+    }
+    mounts.volatile_usr = std::move(copied).or_throw("/usr of the tree");
 
     mounts.root = MountFd::create("tmpfs", plan.volatile_options, MOUNT_ATTR_STRICTATIME).or_throw("volatile root");
     check(mkdirat(mounts.root.get(), "usr", 0755), "mkdirat").or_throw("volatile root");
@@ -82,8 +89,7 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree) {
         mounts.root = MountFd(duplicate(mounts.overlay->mount().get()).or_throw("overlay for --volatile=overlay"));
         break;
     }
-    for (const std::string& notice :
-         tree.attach_partitions(mounts.root.get(), plan.root == RootKind::volatile_overlay)) {
+    for (const std::string& notice : tree.attach_partitions(mounts.root, plan.root == RootKind::volatile_overlay)) {
         if (!plan.quiet) {
             log::notice("{}", notice);
         }
