@@ -55,6 +55,25 @@ function(nspawn_program name)
   endif()
 endfunction()
 
+# Where the programs lie that nspawn starts by itself, and the way there from its own directory.
+set(NSPAWN_WORKER_DIRECTORY ${CMAKE_INSTALL_LIBEXECDIR}/nspawn)
+file(RELATIVE_PATH NSPAWN_WORKERS_FROM_PROGRAM ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBEXECDIR}/nspawn)
+
+# A program that nspawn starts for what needs other libraries. Dynamic, with the C++ runtime linked in: loading that takes
+# longer than all else.
+function(nspawn_worker name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/src/programs/terminate.cpp)
+  list(TRANSFORM ARG_USES PREPEND nspawn_ OUTPUT_VARIABLE libraries)
+  target_link_libraries(${name} PRIVATE ${libraries})
+  if(NOT NSPAWN_SANITIZE)
+    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc -pie -Wl,--gc-sections -Wl,--as-needed
+      -Wl,-z,relro -Wl,-z,now)
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  endif()
+  install(TARGETS ${name} RUNTIME DESTINATION ${NSPAWN_WORKER_DIRECTORY})
+endfunction()
+
 # nspawn_unit_test(<folder> SOURCES ... [LINK ...]): one GoogleTest binary per folder, named unit_<folder>.
 function(nspawn_unit_test folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})

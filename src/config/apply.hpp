@@ -32,6 +32,11 @@ void no_pager(Draft& draft, const Value& value);
 void directory(Draft& draft, const Value& value);
 void template_directory(Draft& draft, const Value& value);
 void pivot_root(Draft& draft, const Value& value);
+void image(Draft& draft, const Value& value);
+void image_policy(Draft& draft, const Value& value);
+void root_hash(Draft& draft, const Value& value);
+void root_hash_sig(Draft& draft, const Value& value);
+void verity_data(Draft& draft, const Value& value);
 void volatile_mode(Draft& draft, const Value& value);
 template <bool read_only>
 void bind(Draft& draft, const Value& value);

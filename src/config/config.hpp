@@ -8,6 +8,7 @@
 #include "base/id128.hpp"
 #include "config/custom_mount.hpp"
 #include "config/host_files.hpp"
+#include "config/image_policy.hpp"
 #include "config/private_users.hpp"
 #include "linux/capability.hpp"
 
@@ -54,8 +55,13 @@ struct PivotRoot {
 
 struct Config {
     // Which tree.
-    std::string directory;          // absolute; empty: not given
-    std::string machine;            // empty: derived from the tree
+    std::string directory; // absolute; empty: not given
+    std::string image;     // absolute; empty: not given
+    std::optional<ImagePolicy> image_policy;
+    std::string root_hash;     // lower-case hex; empty: only what the image or a file beside it says
+    std::string root_hash_sig; // "base64:" and the DER, or the absolute path of a file with the DER; empty: not given
+    std::string verity_data;   // absolute path of the file with the hash tree; empty: not given
+    std::string machine;       // empty: derived from the tree
     std::string template_directory; // absolute; empty: none. Where `directory` is missing it is made of this one
     bool ephemeral = false;
     bool read_only = false;

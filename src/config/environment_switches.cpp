@@ -78,6 +78,20 @@ std::string read_container_service(const Caller& caller) {
     return std::string(*value);
 }
 
+ImageSwitches read_image_switches(const Caller& caller, const Reader& reader) {
+    ImageSwitches switches;
+    switches.direct_io = reader.boolean("SYSTEMD_LOOP_DIRECT_IO", Malformed::warning).value_or(true);
+    switches.verity_sidecar = reader.boolean("SYSTEMD_DISSECT_VERITY_SIDECAR", Malformed::warning).value_or(true);
+    switches.verity_embedded = reader.boolean("SYSTEMD_DISSECT_VERITY_EMBEDDED", Malformed::warning).value_or(true);
+    switches.verity_signature = reader.boolean("SYSTEMD_DISSECT_VERITY_SIGNATURE", Malformed::warning).value_or(true);
+    const std::string_view list =
+        caller.variable("SYSTEMD_DISSECT_FILE_SYSTEMS").value_or("ext4:btrfs:xfs:f2fs:vfat:erofs:squashfs");
+    for (const std::string_view type : split_any(list, ": ,")) {
+        switches.file_systems.emplace_back(type);
+    }
+    return switches;
+}
+
 } // namespace
 
 EnvironmentSwitches EnvironmentSwitches::read(const Caller& caller) {
@@ -103,6 +117,7 @@ EnvironmentSwitches EnvironmentSwitches::read(const Caller& caller) {
     switches.suppress_sync = reader.boolean("SYSTEMD_SUPPRESS_SYNC", Malformed::warning);
     switches.tint_background = reader.boolean("SYSTEMD_TINT_BACKGROUND", Malformed::warning).value_or(true);
     switches.adjust_terminal_title = reader.boolean("SYSTEMD_ADJUST_TERMINAL_TITLE", Malformed::warning).value_or(true);
+    switches.image = read_image_switches(caller, reader);
     return switches;
 }
 

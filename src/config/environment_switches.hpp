@@ -16,6 +16,15 @@ namespace nspawn {
 
 enum class ApiVfsWritable { no, yes, network };
 
+// For disk images.
+struct ImageSwitches {
+    bool direct_io = true;                 // $SYSTEMD_LOOP_DIRECT_IO
+    std::vector<std::string> file_systems; // $SYSTEMD_DISSECT_FILE_SYSTEMS: those that are mounted
+    bool verity_sidecar = true;            // $SYSTEMD_DISSECT_VERITY_SIDECAR: look at files beside the image
+    bool verity_embedded = true;           // $SYSTEMD_DISSECT_VERITY_EMBEDDED: look at signature partitions
+    bool verity_signature = true;          // $SYSTEMD_DISSECT_VERITY_SIGNATURE: use signatures at all
+};
+
 struct EnvironmentSwitches {
     // $SYSTEMD_NSPAWN_API_VFS_WRITABLE; empty: as the network decides.
     std::optional<ApiVfsWritable> api_vfs_writable;
@@ -34,6 +43,7 @@ struct EnvironmentSwitches {
     std::optional<bool> suppress_sync;                // $SYSTEMD_SUPPRESS_SYNC: the default of --suppress-sync=
     bool tint_background = true;                      // $SYSTEMD_TINT_BACKGROUND
     bool adjust_terminal_title = true;                // $SYSTEMD_ADJUST_TERMINAL_TITLE
+    ImageSwitches image;
 
     std::vector<std::string> warnings;
 

@@ -44,6 +44,8 @@ Lines settings(const Config& config) {
 
 Lines no_pager(const Config& config) { return boolean(!config.pager); }
 
+Lines image_policy(const Config& config) { return config.image_policy ? Lines{config.image_policy->text()} : Lines{}; }
+
 Lines volatile_mode(const Config& config) {
     switch (config.volatile_mode) {
     case Volatile::yes:

@@ -43,6 +43,7 @@ Lines as_pid2(const Config& config);
 Lines words(const Config& config);
 Lines settings(const Config& config);
 Lines no_pager(const Config& config);
+Lines image_policy(const Config& config);
 Lines volatile_mode(const Config& config);
 Lines resolv_conf(const Config& config);
 Lines timezone(const Config& config);

@@ -120,8 +120,14 @@ bool EphemeralCopy::try_everything(std::string_view label) {
         }
     }
     // Behind a mount, the sibling would be a place that nobody expects to grow.
-    if (sibling.directory && on_same_file_system(tree_, sibling.directory.get()) &&
-        try_overlay(std::move(sibling.directory), sibling.path, label)) {
+    if (sibling.directory && !on_same_file_system(tree_, sibling.directory.get())) {
+        sibling.directory.reset();
+    }
+    return try_places(std::move(sibling.directory), sibling.path, label);
+}
+
+bool EphemeralCopy::try_places(UniqueFd beside, const std::string& beside_path, std::string_view label) {
+    if (beside && try_overlay(std::move(beside), beside_path, label)) {
         return true;
     }
     if (Place disk = open_place("/var/tmp");
@@ -131,6 +137,11 @@ bool EphemeralCopy::try_everything(std::string_view label) {
     return try_memory();
 }
 
+void EphemeralCopy::throw_refused(const std::string& path) const {
+    throw Error(fmt::format("cannot make an ephemeral copy of {}: {}", path, refusals_),
+                "A file system that overlayfs can write to is needed beside it, in /var/tmp or in memory.");
+}
+
 EphemeralCopy EphemeralCopy::create(int tree, const std::string& tree_path, std::string_view label,
                                     const PrivateUsers& users) {
     EphemeralCopy copy;
@@ -138,23 +149,47 @@ EphemeralCopy EphemeralCopy::create(int tree, const std::string& tree_path, std:
     copy.tree_ = tree;
     copy.tree_path_ = tree_path;
     if (!copy.try_everything(label)) {
-        throw Error(fmt::format("cannot make an ephemeral copy of {}: {}", tree_path, copy.refusals_),
-                    "A file system that overlayfs can write to is needed beside the tree, in /var/tmp or in memory.");
+        copy.throw_refused(tree_path);
     }
     copy.refusals_.clear();
     return copy;
 }
 
-void EphemeralCopy::make_read_only() const {
-    const Result<void> done =
-        overlay_ ? overlay_->mount().set_attributes(MOUNT_ATTR_RDONLY, 0, Propagation::unchanged, Recursive::no)
-                 : make_subvolume_read_only(snapshot_.get());
-    done.or_throw("making the ephemeral copy read-only");
+EphemeralCopy EphemeralCopy::create_over_image(int file_system, const std::string& image_path, std::string_view label,
+                                               const PrivateUsers& users) {
+    EphemeralCopy copy;
+    copy.users_ = &users;
+    copy.tree_ = file_system;
+    Place beside = open_place(parent_of(image_path));
+    if (!copy.try_places(std::move(beside.directory), beside.path, label)) {
+        copy.throw_refused(image_path);
+    }
+    copy.attributes_ = MOUNT_ATTR_NODEV;
+    copy.set_attributes(copy.attributes_);
+    return copy;
 }
 
-void EphemeralCopy::renew() {
+void EphemeralCopy::set_attributes(uint64_t attributes) const {
+    if (attributes != 0) {
+        overlay_->mount()
+            .set_attributes(attributes, 0, Propagation::unchanged, Recursive::no)
+            .or_throw("setting the attributes of the ephemeral copy");
+    }
+}
+
+void EphemeralCopy::make_read_only() const {
+    if (overlay_) {
+        set_attributes(MOUNT_ATTR_RDONLY);
+    } else {
+        make_subvolume_read_only(snapshot_.get()).or_throw("making the ephemeral copy read-only");
+    }
+}
+
+void EphemeralCopy::renew(int tree) {
+    tree_ = tree;
     if (overlay_) {
         overlay_->renew(lower()).or_throw("mounting the ephemeral copy once more");
+        set_attributes(attributes_);
     }
 }
 

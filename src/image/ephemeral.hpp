@@ -5,8 +5,9 @@
 //   2. anything else: an overlay whose changes go to a hidden sibling of the tree on the same file system;
 //   3. where there can be no such sibling ("/", a mount point, a parent that cannot be written): to /var/tmp;
 //   4. where no disk will do: to memory.
-// Reflinks are not used: cloning file by file takes time with the number of files, an overlay does not. As in the
-// original, mounts below the tree are not part of the copy, and the source is not locked.
+// Of a disk image this is the copy of one of its file systems, where the image itself could not be copied by reference
+// (image_file.hpp). Reflinks are not used for trees: cloning file by file takes time with the number of files, an
+// overlay does not. As in the original, mounts below the tree are not part of the copy, and the source is not locked.
 // Sources: systemd-nspawn(1) --ephemeral, kernel documentation filesystems/overlayfs.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "image/private_users.hpp"
 #include "image/scratch_directory.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +32,11 @@ public:
     static EphemeralCopy create(int tree, const std::string& tree_path, std::string_view label,
                                 const PrivateUsers& users);
 
+    // The same for a file system of a disk image, mounted read-only: changes go beside the image, to /var/tmp or to
+    // memory.
+    static EphemeralCopy create_over_image(int file_system, const std::string& image_path, std::string_view label,
+                                           const PrivateUsers& users);
+
     // The top directory of the copy.
     [[nodiscard]] int fd() const { return overlay_ ? overlay_->mount().get() : snapshot_.get(); }
     // True: fd() is a detached mount to be attached once. False: a directory of an attached mount, to be cloned.
@@ -38,8 +45,8 @@ public:
     [[nodiscard]] const std::string& description() const { return description_; }
 
     void make_read_only() const;
-    // Before the copy is started once more, as it was left: a mount can be attached only once.
-    void renew();
+    // Before the copy is started once more, as it was left: a mount can be attached only once. `tree` as for create().
+    void renew(int tree);
 
 private:
     EphemeralCopy() = default;
@@ -49,6 +56,9 @@ private:
     // What an overlay lies on.
     int lower();
     bool try_everything(std::string_view label);
+    bool try_places(UniqueFd beside, const std::string& beside_path, std::string_view label);
+    [[noreturn]] void throw_refused(const std::string& path) const;
+    void set_attributes(uint64_t attributes) const;
     bool refused(std::string_view where, SystemError error);
 
     int tree_ = -1;
@@ -57,6 +67,7 @@ private:
     UniqueFd mapped_directory_;
     std::string tree_path_;
     std::string description_;
+    uint64_t attributes_ = 0;                 // MOUNT_ATTR_* of the overlay
     std::string refusals_;                    // why each earlier choice was not taken
     std::optional<ScratchDirectory> scratch_; // holds the snapshot
     UniqueFd snapshot_;

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "image/directory_metadata.hpp"
 #include "linux/overlay_mount.hpp"
+#include "linux/private_namespace.hpp"
 
 #include <fmt/format.h>
 
@@ -73,7 +74,16 @@ Result<MountFd> mount_throw_away(int lower, int upper, int work) {
         // Nobody will ever need the layer after a crash: no sync reaches the disk, and the unmount does not wait.
         {"volatile", ""},
     };
-    return mount_overlay({.lower = std::span(&lower, 1), .upper = upper, .work = work}, options, 0);
+    const OverlayLayers layers{.lower = std::span(&lower, 1), .upper = upper, .work = work};
+    Result<MountFd> mount = mount_overlay(layers, options, 0);
+    if (mount.error() != EINVAL) {
+        return mount;
+    }
+    // Linux before 6.15 takes no layer that no path leads to. The descriptor is only borrowed.
+    MountFd below(UniqueFd{lower});
+    Result<MountFd> elsewhere = make_where_attached(below, [&] { return mount_overlay(layers, options, 0); });
+    below.leave_open();
+    return elsewhere.ok() ? std::move(elsewhere) : std::move(mount);
 }
 
 } // namespace

@@ -4,7 +4,9 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "image/disk_image.hpp"
 #include "image/ephemeral.hpp"
+#include "image/image_file.hpp"
 #include "image/os_tree_check.hpp"
 #include "image/shift_ownership.hpp"
 #include "image/tree_lock.hpp"
@@ -23,17 +25,24 @@ namespace nspawn {
 struct RootTree::State {
     RootSelection selection;
     bool read_only = false;
-    std::string no_description;
     TreeLock lock;
+    std::optional<DiskImage> image;
+    std::string image_copy; // how the image itself was copied; empty: it was not
     PrivateUsers users;
+    std::vector<std::pair<PartitionRole, EphemeralCopy>>
+        partitions;                    // throw-away copies of the image's other partitions
+    bool layered = false;              // what the image can write goes to layers over it
     std::optional<EphemeralCopy> copy; // last but what lies in it, so that it goes first
     UniqueFd new_root;                 // of --pivot-root=
 
     State(RootSelection selected, bool untouched, TreeLock held)
         : selection(std::move(selected)), read_only(untouched), lock(std::move(held)) {}
-    [[nodiscard]] int directory() const { return selection.directory.get(); }
+    [[nodiscard]] int directory() const { return image ? image->root().get() : selection.directory.get(); }
     [[nodiscard]] int top() const { return copy ? copy->fd() : directory(); }
     [[nodiscard]] int fd() const { return new_root ? new_root.get() : top(); }
+    void make_ephemeral_copy();
+    [[nodiscard]] const EphemeralCopy& partition_copy(PartitionRole role, const MountFd& mount);
+    void give_partition_to_users(DiskImage::Further& further, bool root_is_mapped_already) const;
 };
 
 namespace {
@@ -53,7 +62,7 @@ TreeLock lock_tree(const Config& config, const EnvironmentSwitches& switches, co
     if (config.ephemeral || config.dry_run || !switches.lock) {
         return {};
     }
-    return TreeLock::acquire(selection.directory.get(), selection.path,
+    return TreeLock::acquire(selection.image ? selection.image.get() : selection.directory.get(), selection.path,
                              read_only ? TreeLock::Mode::shared : TreeLock::Mode::exclusive);
 }
 
@@ -128,10 +137,8 @@ void make_missing_tree(const Config& config, const EnvironmentSwitches& switches
     selection.missing.reset();
 }
 
-} // namespace
-
-RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, RootSelection selection) {
-    refuse_host_tree(config, selection);
+// Makes the tree of its template, or says that there is one already.
+void settle_template(const Config& config, const EnvironmentSwitches& switches, RootSelection& selection) {
     if (selection.missing) {
         make_missing_tree(config, switches, selection);
     }
@@ -139,31 +146,94 @@ RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switche
         tell(config,
              fmt::format("{} exists already; the template {} is not used.", selection.path, selection.template_path));
     }
-    bool read_only =
-        config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
+}
+
+bool wants_read_only(const Config& config, const RootSelection& selection) {
+    return config.read_only || config.volatile_mode != Volatile::no || (selection.image_read_only && !config.ephemeral);
+}
+
+// Only looked into: what it holds decides how it is to be locked.
+std::optional<DiskImage> open_disk_image(const Config& config, const EnvironmentSwitches& switches,
+                                         const RootSelection& selection, const VerityAttachments& verity,
+                                         bool read_only) {
+    if (!selection.image) {
+        return std::nullopt;
+    }
+    const ImagePolicy policy = config.image_policy.value_or(ImagePolicy::for_containers());
+    return DiskImage::open({.file = selection.image.get(),
+                            .path = selection.path,
+                            .read_only = read_only,
+                            .policy = policy,
+                            .switches = switches.image,
+                            .verity = verity});
+}
+
+// True: the selection's image is now a copy that may be written.
+bool copy_image(const Config& config, RootSelection& selection, bool read_only) {
+    if (!selection.image || !config.ephemeral || read_only || config.dry_run) {
+        return false;
+    }
+    UniqueFd copy = reflink_image_file(selection.image.get(), selection.path);
+    if (!copy) {
+        return false;
+    }
+    selection.image = std::move(copy);
+    return true;
+}
+
+} // namespace
+
+void RootTree::State::make_ephemeral_copy() {
+    layered = image && image_copy.empty();
+    if (!image) {
+        copy.emplace(EphemeralCopy::create(directory(), selection.path, selection.machine, users));
+    } else if (!image->has_usr_only() && image->is_read_only(PartitionRole::root)) {
+        copy.emplace(EphemeralCopy::create_over_image(directory(), selection.path, selection.machine, users));
+    }
+}
+
+RootTree RootTree::open(const Config& config, const EnvironmentSwitches& switches, RootSelection selection) {
+    refuse_host_tree(config, selection);
+    settle_template(config, switches, selection);
     const CustomMount* const other = mount_in_place_of_tree(config);
-    TreeLock lock = lock_tree(config, switches, selection, read_only || other != nullptr);
+    bool read_only = wants_read_only(config, selection);
+    bool copied = false;
+    std::optional<DiskImage> image;
+    if (selection.image && other == nullptr) {
+        const VerityAttachments verity = find_verity(config, switches.image, selection.image.get(), selection.path);
+        copied = copy_image(config, selection, read_only);
+        image = open_disk_image(config, switches, selection, verity,
+                                read_only || (config.ephemeral && !copied) || config.dry_run);
+    }
+    TreeLock lock =
+        lock_tree(config, switches, selection, read_only || other != nullptr || (image && image->is_read_only()));
     if (other != nullptr) {
         selection.directory = open_other_tree(*other, selection.directory.get());
         read_only = read_only || other->read_only;
     }
     auto state = std::make_unique<State>(std::move(selection), read_only, std::move(lock));
-    // Checked before anything is copied: a tree that cannot be used costs nothing.
-    state->new_root = open_new_root(config, state->directory(), state->selection.path);
-    TopLevel top(state->fd());
-    check_tree(config, switches, state->fd(), top, state->selection.path);
+    if (image) {
+        image->attach();
+        state->image = std::move(image);
+        state->image_copy = copied ? "copy by reference" : "";
+    }
     const RootSelection& selected = state->selection;
+    // Checked before anything is copied: a tree that cannot be used costs nothing.
+    state->new_root = open_new_root(config, state->directory(), selected.path);
+    TopLevel top(state->fd());
+    check_tree(config, switches, state->fd(), top, selected.path);
     state->users = PrivateUsers::settle({config, state->directory(), selected.path, selected.machine, read_only});
     if (config.dry_run) {
         return RootTree(std::move(state)); // a look, nothing more
     }
     if (config.ephemeral) {
-        state->copy.emplace(EphemeralCopy::create(state->directory(), selected.path, selected.machine, state->users));
+        state->make_ephemeral_copy();
         state->new_root = open_new_root(config, state->top(), selected.path);
     }
-    if (!read_only) {
+    if (!read_only || (state->image && state->image->has_usr_only())) {
         make_base_directories(state->fd(), top);
-    } else if (state->copy) {
+    }
+    if (read_only && state->copy) {
         state->copy->make_read_only();
     }
     if (state->users.ownership() == TreeOwnership::chown) {
@@ -185,16 +255,65 @@ int RootTree::old_root() const { return state_->new_root ? state_->top() : -1; }
 
 bool RootTree::is_overlay() const { return state_->copy && state_->copy->is_detached_mount(); }
 
-bool RootTree::is_detached_mount() const { return !state_->new_root && is_overlay(); }
+bool RootTree::is_image() const { return state_->image.has_value(); }
+
+bool RootTree::is_detached_mount() const {
+    return !state_->new_root && (state_->copy ? state_->copy->is_detached_mount() : is_image());
+}
 
 void RootTree::renew() {
-    if (!state_->copy || state_->new_root) {
+    if (state_->new_root) {
         return; // a directory of it is cloned as often as needed
     }
-    state_->copy->renew();
+    if (state_->image) {
+        state_->image->renew();
+    }
+    if (!state_->copy) {
+        return;
+    }
+    state_->copy->renew(state_->directory());
     if (state_->read_only) {
         state_->copy->make_read_only();
     }
+}
+
+// Kept from one start to the next, so that what was written survives a reboot inside.
+const EphemeralCopy& RootTree::State::partition_copy(PartitionRole role, const MountFd& mount) {
+    const auto known =
+        std::find_if(partitions.begin(), partitions.end(), [&](const auto& p) { return p.first == role; });
+    if (known != partitions.end()) {
+        known->second.renew(mount.get());
+        return known->second;
+    }
+    partitions.emplace_back(role,
+                            EphemeralCopy::create_over_image(mount.get(), selection.path, selection.machine, users));
+    return partitions.back().second;
+}
+
+// Where "/" is going to be mapped, what lies on it is mapped with it.
+void RootTree::State::give_partition_to_users(DiskImage::Further& further, bool root_is_mapped_already) const {
+    if (users.ownership() == TreeOwnership::map && root_is_mapped_already) {
+        further.mount = users.mapped_mount(further.mount.get());
+    } else if (users.ownership() == TreeOwnership::chown && !image->is_read_only(further.role)) {
+        shift_ownership(further.mount.get(), selection.path, users.root());
+    }
+}
+
+std::vector<std::string> RootTree::attach_partitions(MountFd& root, bool with_usr) const {
+    if (!state_->image) {
+        return {};
+    }
+    for (DiskImage::Further& further : state_->image->mount_others(with_usr || state_->copy)) {
+        const bool boot = mount_point_of(further.role) == nullptr; // may be of a kind that takes no layer
+        if (state_->layered && !state_->read_only && !boot) {
+            const EphemeralCopy& copy = state_->partition_copy(further.role, further.mount);
+            further.mount = MountFd(duplicate(copy.fd()).or_throw(state_->selection.path));
+        } else {
+            state_->give_partition_to_users(further, with_usr || is_overlay());
+        }
+        state_->image->place(root, further);
+    }
+    return state_->image->take_notices();
 }
 
 const PrivateUsers& RootTree::users() const { return state_->users; }
@@ -207,10 +326,10 @@ std::string RootTree::machine() const { return state_->selection.machine + state
 
 bool RootTree::read_only() const { return state_->read_only; }
 
-bool RootTree::ephemeral() const { return state_->copy.has_value(); }
+bool RootTree::ephemeral() const { return state_->copy || state_->layered || !state_->image_copy.empty(); }
 
 const std::string& RootTree::ephemeral_description() const {
-    return state_->copy ? state_->copy->description() : state_->no_description;
+    return state_->copy ? state_->copy->description() : state_->image_copy;
 }
 
 } // namespace nspawn

@@ -4,8 +4,10 @@
 #include "base/text.hpp"
 #include "config/machine_name.hpp"
 #include "image/btrfs_subvolume.hpp"
+#include "image/image_file.hpp"
 #include "image/image_pool.hpp"
 #include "image/root_tree.hpp"
+#include "image/version_pick.hpp"
 
 #include <fmt/format.h>
 
@@ -29,8 +31,7 @@ constexpr const char* kPool = "/var/lib/machines"; // where a machine's tree is 
     const std::string what = given ? "--directory=" + printable(path) : "the working directory";
     struct stat status {};
     if (error == ENOTDIR && stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode)) {
-        throw Error(what + " is a file, not a directory", "Disk images are not supported by this version.")
-            .with_code(error);
+        throw Error(what + " is a file, not a directory", "For a disk image use --image=.").with_code(error);
     }
     if (error == ENOTDIR) {
         throw Error(what + ": not a directory").with_code(error);
@@ -47,6 +48,9 @@ UniqueFd open_without_links(const std::string& path) {
 }
 
 UniqueFd open_tree_directory(const std::string& path, bool given) {
+    if (const auto pattern = version_pattern(path, VersionedKind::directory)) {
+        return reopen(open_version(*pattern, VersionedKind::directory).get(), O_RDONLY | O_DIRECTORY).or_throw(path);
+    }
     Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY);
     if (!directory.ok()) {
         throw_unusable(path, directory.error(), given);
@@ -63,17 +67,26 @@ std::string path_of(int directory, const std::string& as_given) {
     const std::string path = std::move(found).or_throw("finding the path of the tree (is /proc mounted?)");
     struct stat status {};
     if (path.ends_with(" (deleted)") && (fstat(directory, &status) < 0 || status.st_nlink == 0)) {
-        throw Error(fmt::format("{}: the directory was removed", as_given)).with_code(ENOENT);
+        throw Error(fmt::format("{} was removed", as_given)).with_code(ENOENT);
     }
     if (!is_absolute(path)) {
-        throw Error(fmt::format("{}: the directory cannot be reached from the root directory", as_given))
-            .with_code(ENOENT);
+        throw Error(fmt::format("{} cannot be reached from the root directory", as_given)).with_code(ENOENT);
     }
     return path;
 }
 
-std::string derived_machine_name(const std::string& path) {
-    std::string source(base_name(path));
+// The name of a tree without what says that it is an image.
+std::string_view without_suffix(std::string_view name) {
+    constexpr std::string_view kSuffix = ".raw";
+    return name.size() > kSuffix.size() && name.ends_with(kSuffix) ? name.substr(0, name.size() - kSuffix.size())
+                                                                   : name;
+}
+
+std::string derived_machine_name(const std::string& path, const std::string& given, bool is_image) {
+    std::string source(is_image ? without_suffix(base_name(path)) : base_name(path));
+    if (const auto pattern = version_pattern(given, is_image ? VersionedKind::image : VersionedKind::directory)) {
+        source = pattern->name; // of all its versions
+    }
     if (path == "/") {
         utsname host{};
         uname(&host); // cannot fail: the buffer is there
@@ -99,9 +112,10 @@ void add_ephemeral_suffix(RootSelection& selection) {
     }
 }
 
-void settle_names(RootSelection& selection, const std::string& machine, bool ephemeral) {
-    selection.machine = machine.empty() ? derived_machine_name(selection.path) : machine;
-    if (selection.path != "/") {
+void settle_names(RootSelection& selection, const std::string& machine, const std::string& given, bool ephemeral) {
+    selection.machine =
+        machine.empty() ? derived_machine_name(selection.path, given, selection.image.valid()) : machine;
+    if (selection.path != "/" && !is_within(selection.path, "/dev")) {
         selection.settings_directory = parent_of(selection.path);
     }
     if (ephemeral && machine.empty()) {
@@ -131,37 +145,43 @@ RootSelection select_missing(const std::string& directory, const std::string& ma
     selection.path = selection.missing->path;
     selection.directory = std::move(source);
     selection.template_path = std::move(source_path);
-    settle_names(selection, machine, false);
+    settle_names(selection, machine, directory, false);
     return selection;
 }
 
-RootSelection select_existing(const std::string& directory, const std::string& machine, bool ephemeral) {
+RootSelection select_existing(const std::string& directory, const std::string& image, const std::string& machine,
+                              bool ephemeral) {
     RootSelection selection;
-    if (directory.empty() && !machine.empty()) {
-        PoolImage image = find_pool_image(machine);
-        selection.directory = std::move(image.directory);
-        selection.image_read_only = image.read_only && !ephemeral;
-    } else if (is_absolute(directory) && is_normalized(directory)) {
+    if (!image.empty()) {
+        selection.image = open_image_file(image);
+    } else if (directory.empty() && !machine.empty()) {
+        PoolImage found = find_pool_image(machine);
+        selection.directory = std::move(found.directory);
+        selection.image = std::move(found.image);
+        selection.image_read_only = found.read_only && !ephemeral;
+    } else if (is_absolute(directory) && is_normalized(directory) &&
+               !version_pattern(directory, VersionedKind::directory)) {
         selection.directory = open_without_links(directory);
         selection.path = selection.directory ? directory : "";
     }
-    if (!selection.directory) {
+    if (!selection.directory && !selection.image) {
         const bool given = !directory.empty();
         selection.directory = open_tree_directory(given ? directory : ".", given);
     }
     if (selection.path.empty()) {
-        selection.path = path_of(selection.directory.get(), directory.empty() ? "the working directory" : directory);
+        const std::string given = !image.empty() ? image : directory.empty() ? "the working directory" : directory;
+        selection.path = path_of(selection.image ? selection.image.get() : selection.directory.get(), given);
     }
-    settle_names(selection, machine, ephemeral);
+    settle_names(selection, machine, image.empty() ? directory : image, ephemeral);
     return selection;
 }
 
 } // namespace
 
-RootSelection select_root(const std::string& directory, const std::string& machine, bool ephemeral,
-                          const std::string& template_path) {
+RootSelection select_root(const std::string& directory, const std::string& image, const std::string& machine,
+                          bool ephemeral, const std::string& template_path) {
     if (template_path.empty() || (directory.empty() && machine.empty())) {
-        return select_existing(directory, machine, ephemeral);
+        return select_existing(directory, image, machine, ephemeral);
     }
     const std::string place = directory.empty() ? join(kPool, machine) : directory;
     UniqueFd source = open_template(template_path);
@@ -169,7 +189,7 @@ RootSelection select_root(const std::string& directory, const std::string& machi
     if (is_missing(place)) {
         return select_missing(place, machine, std::move(source), std::move(source_path));
     }
-    RootSelection selection = select_existing(place, machine, ephemeral);
+    RootSelection selection = select_existing(place, {}, machine, ephemeral);
     selection.template_path = std::move(source_path);
     return selection;
 }

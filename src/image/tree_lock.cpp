@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 namespace nspawn {
 
@@ -112,9 +113,8 @@ std::string holder_of(const std::string& path) {
 }
 
 [[noreturn]] void throw_busy(const std::string& path, const std::string& holder) {
-    throw Error(
-        fmt::format("{} is currently busy{}", path, holder),
-        "Another container uses this tree. Wait for it to end, or start from a throw-away copy with --ephemeral.")
+    throw Error(fmt::format("{} is currently busy{}", path, holder),
+                "Another container uses it. Wait for it to end, or start from a throw-away copy with --ephemeral.")
         .with_code(EBUSY);
 }
 
@@ -131,9 +131,12 @@ TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode) {
     }
     struct stat status {};
     check(fstat(tree, &status), "fstat").or_throw(path);
+    const bool device = S_ISBLK(status.st_mode);
     lock.local_.path = join(parent_of(path), fmt::format(".#{}.lck", base_name(path)));
-    lock.global_.path = fmt::format("{}/inode-{}:{}", kLockDirectory, status.st_dev, status.st_ino);
-    Result<UniqueFd> local = lock_file(lock.local_.path, mode);
+    lock.global_.path =
+        device ? fmt::format("{}/block-{}:{}", kLockDirectory, major(status.st_rdev), minor(status.st_rdev))
+               : fmt::format("{}/inode-{}:{}", kLockDirectory, status.st_dev, status.st_ino);
+    Result<UniqueFd> local = device ? Result<UniqueFd>(SystemError{ENODEV, "open"}) : lock_file(lock.local_.path, mode);
     const int local_error = local.error();
     if (local_error == EAGAIN) {
         throw_busy(path, holder_of(lock.local_.path));

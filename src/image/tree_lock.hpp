@@ -1,7 +1,8 @@
 // tree_lock.hpp — keeps two containers from using one tree, also one of ours and one of systemd-nspawn's.
 //
 // Holds two open file description locks (fcntl(2), F_OFD_SETLK) on files as systemd-nspawn names them:
-// DIR/.#NAME.lck beside the tree and /run/systemd/nspawn/locks/inode-DEV:INO. The second decides, since it holds for
+// DIR/.#NAME.lck beside the tree or image and /run/systemd/nspawn/locks/inode-DEV:INO; for a block device only
+// /run/systemd/nspawn/locks/block-MAJOR:MINOR. The second decides, since it holds for
 // every path that leads to the tree; the first also works where /run is not shared, and is done without where the
 // directory cannot be written. Never waits. The last holder removes the files.
 #pragma once
@@ -16,7 +17,7 @@ class TreeLock {
 public:
     enum class Mode { shared, exclusive };
 
-    // `tree` is the open directory, `path` where it is. Throws when it is in use ("… is currently busy").
+    // `tree` is the open directory or image, `path` where it is. Throws when it is in use ("… is currently busy").
     static TreeLock acquire(int tree, const std::string& path, Mode mode);
 
     TreeLock() = default;

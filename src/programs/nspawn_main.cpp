@@ -67,8 +67,8 @@ struct Start {
     start.caller = Caller::of_this_process();
     start.switches = EnvironmentSwitches::read(start.caller);
     const Config command_line = read_command_line(line, start.caller);
-    start.selection = select_root(command_line.directory, command_line.machine, command_line.ephemeral,
-                                  command_line.template_directory);
+    start.selection = select_root(command_line.directory, command_line.image, command_line.machine,
+                                  command_line.ephemeral, command_line.template_directory);
     const Settings settings = find_settings(command_line, start.selection);
     Resolved resolved = resolve(line, settings.assignments, start.caller, start.switches);
     warn(start.switches.warnings);

@@ -1,7 +1,9 @@
 #include "run/prepare_root.hpp"
 
 #include "base/file.hpp"
+#include "base/log.hpp"
 #include "linux/file_system_user.hpp"
+#include "linux/private_namespace.hpp"
 #include "plan/mount_table.hpp"
 
 #include <fmt/format.h>
@@ -47,9 +49,15 @@ void make_volatile_root(PreparedMounts& mounts, const Plan& plan, const RootTree
     require_merged_usr(tree);
     const UniqueFd usr =
         open_in_root(tree.fd(), "usr", O_PATH | O_DIRECTORY).or_throw(fmt::format("{}/usr", tree.path()));
-    mounts.volatile_usr =
-        MountFd::clone_with(usr.get(), "", Recursive::yes, {MOUNT_ATTR_RDONLY, 0, Propagation::private_})
-            .or_throw("/usr of the tree");
+    const auto copy_usr = [&] {
+        return MountFd::clone_with(usr.get(), "", Recursive::yes, {MOUNT_ATTR_RDONLY, 0, Propagation::private_});
+    };
+    Result<MountFd> copied = copy_usr();
+    if (copied.error() == EINVAL && tree.is_detached_mount()) { // Linux before 6.15
+        const MountFd whole(duplicate(tree.fd()).or_throw(tree.path()));
+        copied = make_where_attached(whole, copy_usr);
+    }
+    mounts.volatile_usr = std::move(copied).or_throw("/usr of the tree");
 
     mounts.root = MountFd::create("tmpfs", plan.volatile_options, MOUNT_ATTR_STRICTATIME).or_throw("volatile root");
     const FileSystemUser owner(root_user_on_host(plan), root_group_on_host(plan));
@@ -64,6 +72,11 @@ void make_volatile_overlay(PreparedMounts& mounts, const Plan& plan, const RootT
     }
     const int lower = mapped ? mapped.get() : tree.fd();
     mounts.overlay.emplace(OverlayLayer::create_in_memory(lower).or_throw("overlay for --volatile=overlay"));
+    if (tree.is_image()) {
+        mounts.overlay->mount()
+            .set_attributes(MOUNT_ATTR_NODEV, 0, Propagation::unchanged, Recursive::no)
+            .or_throw("overlay for --volatile=overlay");
+    }
     mounts.root = MountFd(duplicate(mounts.overlay->mount().get()).or_throw("overlay for --volatile=overlay"));
 }
 
@@ -106,6 +119,11 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMoun
     case RootKind::volatile_overlay:
         make_volatile_overlay(mounts, plan, tree);
         break;
+    }
+    for (const std::string& notice : tree.attach_partitions(mounts.root, plan.root == RootKind::volatile_overlay)) {
+        if (!plan.quiet) {
+            log::notice("{}", notice);
+        }
     }
     if (!plan.pivot_root.old_root.empty()) {
         mounts.old_root = mount_of_old_root(tree, plan.read_only);

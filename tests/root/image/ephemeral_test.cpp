@@ -193,7 +193,7 @@ pid_t start_run(const std::string& directory) {
     if (child == 0) {
         Config config;
         config.ephemeral = true;
-        const RootTree tree = RootTree::open(config, {}, select_root(directory, "", true));
+        const RootTree tree = RootTree::open(config, {}, select_root(directory, "", "", true));
         (void)!::write(ready[1], "x", 1);
         pause();
         _exit(1);

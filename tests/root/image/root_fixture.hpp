@@ -81,7 +81,7 @@ protected:
         return config;
     }
     [[nodiscard]] static RootTree open(const Config& config, const std::string& directory) {
-        return RootTree::open(config, {}, select_root(directory, "", config.ephemeral));
+        return RootTree::open(config, {}, select_root(directory, "", "", config.ephemeral));
     }
 
 private:

@@ -125,7 +125,7 @@ TEST_F(Lock, AReadOnlyPlaceIsNoObstacle) {
 TEST_F(Lock, CanBeTurnedOff) {
     std::filesystem::create_directories(path("tree/usr"));
     const TreeLock writer = take(Mode::exclusive);
-    const auto selection = [&] { return select_root(path("tree"), "", false); };
+    const auto selection = [&] { return select_root(path("tree"), "", "", false); };
     EnvironmentSwitches switches;
     EXPECT_THROW(RootTree::open({}, switches, selection()), Error);
     switches.lock = false;

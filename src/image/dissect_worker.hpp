@@ -1,0 +1,23 @@
+// dissect_worker.hpp — starting the program that looks into disk images (nspawn-dissect), and hearing its answer.
+//
+// nspawn is static and parses no image itself. The program is looked for where it was installed relative to the running
+// nspawn, and beside it in a build tree; never in $PATH or the working directory. It gets an empty environment, the
+// descriptors it needs and no others, and a time limit.
+#pragma once
+
+#include "base/unique_fd.hpp"
+#include "image/disk_layout.hpp"
+#include "image/unlock_request.hpp"
+
+#include <string>
+
+namespace nspawn {
+
+// `image`: open for reading. Throws Error with one sentence; what is wrong with the image does not name it.
+DiskLayout look_into_image(int image);
+
+// Has the partition opened that the request names, and opens the mapped device for what the request says; the device
+// vanishes with the last who has it open. Invalid: the passphrase is wrong. Throws Error with one sentence.
+UniqueFd unlock_device(const UnlockRequest& request);
+
+} // namespace nspawn
