@@ -186,6 +186,10 @@ void EphemeralCopy::make_read_only() const {
 }
 
 void EphemeralCopy::renew(int tree) {
+    if (tree != tree_) {
+        mapped_ = MountFd();
+        mapped_directory_.reset();
+    }
     tree_ = tree;
     if (overlay_) {
         overlay_->renew(lower()).or_throw("mounting the ephemeral copy once more");
