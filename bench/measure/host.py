@@ -63,6 +63,7 @@ class Workshop:
 
     def __init__(self, tree: pathlib.Path, programs: dict[str, pathlib.Path]):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="nspawn-bench.", dir="/var/tmp"))
+        self.path.chmod(0o711) # the floor looks the tree up with the ids of its container
         self.tree = self.path / "tree"
         self.programs = programs
         subprocess.run(["cp", "-a", "--reflink=auto", str(tree), str(self.tree)], check=True)

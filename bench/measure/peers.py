@@ -75,12 +75,13 @@ def with_machine_names(competitor: Competitor) -> Competitor:
     return Competitor(competitor.name, lambda number: [program, "-M", f"bench{number}", *rest])
 
 
-def floor(peers: Peers, shop: Workshop, words: list[str], filter_file: pathlib.Path | None = None) -> Competitor | None:
+def floor(peers: Peers, shop: Workshop, words: list[str], filter_file: pathlib.Path | None = None,
+          options: tuple[str, ...] = ()) -> Competitor | None:
     if peers.floor is None:
         return None
     filter_file = filter_file or shop.path / "filter.bpf"
     load = ["-s", str(filter_file)] if filter_file.exists() else []
-    argv = [peers.floor, "-f", *load, str(shop.tree), *words]
+    argv = [peers.floor, "-f", *options, *load, str(shop.tree), *words]
     return Competitor("floor", lambda number: argv)
 
 

@@ -79,6 +79,16 @@ def mounts(context: Context) -> None:
     context.report.add_ratio("start of `true` with 1000 further mounts", times, "nspawn", "floor", 1.3)
 
 
+def private(context: Context) -> None:
+    """Users of its own on an id-mapped tree, and a network of its own."""
+    made = (command.nspawn(context.peers, context.shop, TRUE, "-U", "--private-network"),
+            command.floor(context.peers, context.shop, TRUE, options=("-u", "-n")),
+            command.original(context.peers, context.shop, TRUE, "-U", "--private-network"))
+    times = timed(context, "`true`, with users and a network of its own", [each for each in made if each is not None],
+                  context.rounds(300, 50), context.rounds(6, 2))
+    context.report.add_ratio("start of `true` with `-U --private-network`", times, "nspawn", "floor", 1.35)
+
+
 def version(context: Context) -> None:
     competitors = []
     if "empty" in context.programs:
@@ -247,7 +257,7 @@ def memory(context: Context) -> None:
 
 
 ALL = {
-    "start": start, "spaced": spaced, "mounts": mounts, "version": version, "system-calls": system_calls,
+    "start": start, "spaced": spaced, "mounts": mounts, "private": private, "version": version, "system-calls": system_calls,
     "libraries": libraries, "filter": filter_cost, "call-cost": call_cost, "boot": boot, "memory": memory,
     "parallel": parallel, "ephemeral": ephemeral,
     "template": trees.template, "chown": trees.chown, "snapshot": trees.snapshot,

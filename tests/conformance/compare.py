@@ -38,6 +38,9 @@ PARTS = {
     "process": "cat /proc/self/oom_score_adj; umask; cat /proc/self/cpuset; ls /proc/self/fd | wc -l; probe affinity",
     "process-1": "tr '\\0 ' '\\n\\n' </proc/1/cmdline | head -n 1; cat /proc/1/comm",
     "cgroup": "cat /proc/self/cgroup",
+    "maps": "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups",
+    "owners": "touch /made; for f in / /etc/passwd /home/anna /usr/bin /tmp /proc /sys /made; do probe stat $f; done; rm -f /made",
+    "network": "ls /sys/class/net; cat /sys/class/net/lo/flags",
 }
 
 # name: (options, environment). Run with the tiny tree and with Debian's where it says so.
@@ -78,6 +81,14 @@ CASES = {
     "no-tmpfs-tmp": ([], {"SYSTEMD_NSPAWN_TMPFS_TMP": "0"}),
     "share-ipc": ([], {"SYSTEMD_NSPAWN_SHARE_NS_IPC": "1"}),
     "no-seccomp": ([], {"SYSTEMD_SECCOMP": "0"}),
+    "private-users": (["-U"], {}),
+    "private-users-base": (["--private-users=700000:2000", "--private-users-ownership=map"], {}),
+    "private-users-identity": (["--private-users=identity"], {}),
+    "private-users-yes": (["--private-users"], {}),
+    "private-users-user": (["-U", "-u", "anna"], {}),
+    "private-users-read-only": (["-U", "--read-only"], {}),
+    "private-network": (["--private-network"], {}),
+    "private-both": (["-U", "--private-network"], {}),
     "container-service": ([], {"SYSTEMD_NSPAWN_CONTAINER_SERVICE": "other"}),
 }
 
@@ -158,6 +169,11 @@ STATUSES = {
     "bad-rlimit": (["--rlimit=NOFILE=2:1"], ["true"]),
     "bad-capability": (["--capability=CAP_NOPE"], ["true"]),
     "bad-credential": (["--set-credential=a/b:c"], ["true"]),
+    "bad-users": (["--private-users=perhaps"], ["true"]),
+    "bad-users-count": (["--private-users=700000:0"], ["true"]),
+    "bad-users-range": (["--private-users=4294967000"], ["true"]),
+    "bad-ownership": (["--private-users-ownership=perhaps"], ["true"]),
+    "chown-read-only": (["--private-users=655360", "--private-users-chown", "--read-only"], ["true"]),
     "duplicate-credential": (["--set-credential=a:1", "--set-credential=a:2"], ["true"]),
     "bad-oom": (["--oom-score-adjust=2000"], ["true"]),
     "bad-personality": (["--personality=pdp11"], ["true"]),
@@ -305,6 +321,9 @@ READERS = {
     "where": read_lines,
     "process": read_lines,
     "process-1": read_lines,
+    "maps": read_lines,
+    "owners": read_paths,
+    "network": read_lines,
     "cgroup": lambda text: {line.split(":", 2)[1] or "unified": line.split(":", 2)[2] for line in text.splitlines()},
 }
 

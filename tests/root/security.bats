@@ -4,7 +4,7 @@
 
 load helpers
 
-MODES=('-P' '-P -a' '--console=read-only' '--console=passive' '-P --read-only' '-P -x' '-P --volatile=yes' '-P -u anna')
+MODES=('-P' '-P -a' '--console=read-only' '--console=passive' '-P --read-only' '-P -x' '-P --volatile=yes' '-P -u anna' '-P -U' '-P -U -a')
 
 # --- the program's own binary (CVE-2019-5736) ---
 
