@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <climits>
 #include <vector>
 
 #include <fcntl.h>
@@ -62,12 +64,12 @@ Result<void> hide_in_layer(int tree, const std::string& tree_path, const std::st
     return check(mknodat(above ? above.get() : upper, name.c_str(), S_IFCHR, 0), "mknodat");
 }
 
-Result<MountFd> mount_overlay(int lower, int upper, int work) {
+Result<MountFd> create_overlay(const std::string& lower, const std::string& upper, const std::string& work) {
     const MountOption options[] = {
         {"source", "nspawn"},
-        {"lowerdir", descriptor_path(lower)},
-        {"upperdir", descriptor_path(upper)},
-        {"workdir", descriptor_path(work)},
+        {"lowerdir", lower},
+        {"upperdir", upper},
+        {"workdir", work},
         // A directory of the tree can be renamed as anywhere else, instead of answering EXDEV.
         {"redirect_dir", "on"},
         // Nothing in a tree that came from elsewhere may point the kernel at other data of the layers.
@@ -78,14 +80,52 @@ Result<MountFd> mount_overlay(int lower, int upper, int work) {
         // Nobody will ever need the layer after a crash: no sync reaches the disk, and the unmount does not wait.
         {"volatile", ""},
     };
-    Result<MountFd> mount = MountFd::create("overlay", options, 0);
+    return MountFd::create("overlay", options, 0);
+}
+
+// Where this directory is for a process with another copy of our mounts; empty: nowhere.
+std::string path_of_directory(int fd) {
+    std::array<char, PATH_MAX> path; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlink
+    const ssize_t size = readlink(descriptor_path(fd).c_str(), path.data(), path.size());
+    return size > 0 ? std::string(path.data(), static_cast<size_t>(size)) : std::string();
+}
+
+Result<UniqueFd> open_same_directory(const std::string& path, int known) {
+    Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    struct stat wanted {};
+    struct stat found {};
+    if (directory.ok() && (fstat(known, &wanted) < 0 || fstat(directory.value().get(), &found) < 0 ||
+                           wanted.st_dev != found.st_dev || wanted.st_ino != found.st_ino)) {
+        return SystemError{ESTALE, "open"};
+    }
+    return directory;
+}
+
+// Linux before 6.15 takes no layer that no path leads to: `lower` becomes attached in another process, which needs the
+// other two as it has them itself.
+Result<MountFd> mount_overlay_elsewhere(int lower, int upper, int work) {
+    const std::string upper_path = path_of_directory(upper);
+    const std::string work_path = path_of_directory(work);
+    MountFd below(UniqueFd{lower}); // only borrowed
+    Result<MountFd> mount = make_where_attached(below, [&]() -> Result<MountFd> {
+        const Result<UniqueFd> own_upper = open_same_directory(upper_path, upper);
+        const Result<UniqueFd> own_work = open_same_directory(work_path, work);
+        if (!own_upper.ok() || !own_work.ok()) {
+            return own_upper.ok() ? own_work.system_error() : own_upper.system_error();
+        }
+        return create_overlay(descriptor_path(lower), descriptor_path(own_upper.value().get()),
+                              descriptor_path(own_work.value().get()));
+    });
+    below.leave_open();
+    return mount;
+}
+
+Result<MountFd> mount_overlay(int lower, int upper, int work) {
+    Result<MountFd> mount = create_overlay(descriptor_path(lower), descriptor_path(upper), descriptor_path(work));
     if (mount.error() != EINVAL) {
         return mount;
     }
-    // Linux before 6.15 takes no layer that no path leads to. The descriptor is only borrowed.
-    MountFd below(UniqueFd{lower});
-    Result<MountFd> elsewhere = make_where_attached(below, [&] { return MountFd::create("overlay", options, 0); });
-    below.leave_open();
+    Result<MountFd> elsewhere = mount_overlay_elsewhere(lower, upper, work);
     return elsewhere.ok() ? std::move(elsewhere) : std::move(mount);
 }
 
