@@ -231,7 +231,8 @@ void DiskImage::attach() {
 void DiskImage::renew() {
     if (has_usr_only()) {
         const MountOption options[] = {{"mode", "0755"}, {"size", "25%"}, {"nr_inodes", "1m"}};
-        root_ = MountFd::create("tmpfs", options, MOUNT_ATTR_STRICTATIME).or_throw("empty root of the image");
+        root_ = MountFd::create("tmpfs", options, MOUNT_ATTR_STRICTATIME | MOUNT_ATTR_NODEV)
+                    .or_throw("empty root of the image");
         for (const Part& part : parts_) { // before it may become read-only
             if (const char* const path = mount_point_of(part.choice.role)) {
                 mount_point(root_.get(), path).or_throw(path);

@@ -1,6 +1,7 @@
 #include "image/overlay_layer.hpp"
 
 #include "base/file.hpp"
+#include "base/log.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/directory_metadata.hpp"
@@ -126,6 +127,9 @@ Result<MountFd> mount_overlay(int lower, int upper, int work) {
         return mount;
     }
     Result<MountFd> elsewhere = mount_overlay_elsewhere(lower, upper, work);
+    if (!elsewhere.ok()) {
+        log::debug("overlay in a namespace of its own: {}", error_text(elsewhere.error()));
+    }
     return elsewhere.ok() ? std::move(elsewhere) : std::move(mount);
 }
 

@@ -1,5 +1,5 @@
 # What only a kernel with device-mapper and vfat can show. Runs inside the machine; prints TAP.
-cd /images
+cd /images; DEBUG_LEVEL=debug
 export DM_DISABLE_UDEV=1
 number=0
 
@@ -18,9 +18,10 @@ expect() {
         echo "not ok $number - $name"
         echo "# status $got, left behind: $left"
         echo "$output" | sed 's/^/# /'
+        dmesg | tail -n 3 | sed 's/^/# kernel: /'
     fi
 }
-run() { timeout 120 nspawn -q -P "$@"; }
+run() { SYSTEMD_LOG_LEVEL=${DEBUG_LEVEL:-info} timeout 120 nspawn -q -P "$@"; }
 with_passphrase() { # PASSPHRASE COMMAND...
     mkdir -p /run/credentials
     printf %s "$1" >/run/credentials/dissect.passphrase
@@ -53,6 +54,12 @@ cp verity.raw damaged.raw
 start=$(sfdisk -d verity.raw | sed -n 's/.*raw1 : start= *\([0-9]*\),.*/\1/p')
 printf 'XXXX' | dd of=damaged.raw bs=1 seek=$((start * 512 + 500)) conv=notrunc 2>/dev/null
 expect 1 'does not belong to the root hash|no file system that is known|cannot be read|cannot be mounted' "verity: one changed byte" run -i damaged.raw "--root-hash=$hash" true
+
+# --- overlays on this kernel ---
+mkdir /tree /mnt
+mount -t squashfs -o loop squash /mnt && cp -a /mnt/. /tree && umount /mnt
+expect 0 'wrote' "a tree with -x" run -x -D /tree sh -c 'touch /x && echo wrote'
+expect 0 'wrote' "a tree with --volatile=overlay" run --volatile=overlay -D /tree sh -c 'touch /x && echo wrote'
 
 # --- LUKS ---
 make_luks() { # FILE CONTENT
