@@ -90,8 +90,9 @@ int open_verity(const Cryptsetup& library, const UnlockRequest& request) {
     if (request.hash_device.empty()) {
         throw Error(fmt::format("it cannot be decrypted: {}", error_text(code))).with_code(code);
     }
-    if (code == ENOKEY || code == EBADMSG || code == EKEYREJECTED) {
-        throw Error("no key that this kernel trusts has signed its root hash").with_code(code);
+    if (request.need_signature) {
+        throw Error(fmt::format("no key that this kernel trusts has signed its root hash ({})", error_text(code)))
+            .with_code(code);
     }
     if (code == EPERM || code == EINVAL || code == EIO) {
         throw Error("its data does not belong to the root hash").with_code(code);

@@ -153,6 +153,23 @@ void DiskImage::open_device(Part& part) {
     }
 }
 
+DiskPartition DiskImage::look_into_unlocked(const Part& part) {
+    DiskPartition inside;
+    try {
+        inside = look_into_image(part.unlocked.get()).whole;
+    } catch (const Error&) {
+        if (part.choice.protection == Protection::encrypted) {
+            throw;
+        }
+    }
+    if (inside.ambiguous || inside.content.empty()) {
+        // Of what verity finds damaged nothing can be read.
+        throw Error(part.choice.protection == Protection::encrypted ? "it holds no file system that is known"
+                                                                    : "its data does not belong to the root hash");
+    }
+    return inside;
+}
+
 // What is behind the lock is looked into anew, and has to be something that may be mounted.
 void DiskImage::unlock(Part& part, const std::string& locked) {
     ChosenPartition& choice = part.choice;
@@ -168,10 +185,7 @@ void DiskImage::unlock(Part& part, const std::string& locked) {
                                           .hash_device = part.hash_loop.path(),
                                           .name = name,
                                           .need_signature = part.need_signature});
-        const DiskPartition inside = look_into_image(part.unlocked.get()).whole;
-        if (inside.ambiguous || inside.content.empty()) {
-            throw Error("it holds no file system that is known");
-        }
+        const DiskPartition inside = look_into_unlocked(part);
         choice.part.content = inside.content;
     } catch (Error& error) {
         throw Error(error.with_context(name));
@@ -217,7 +231,8 @@ void DiskImage::attach() {
 void DiskImage::renew() {
     if (has_usr_only()) {
         const MountOption options[] = {{"mode", "0755"}, {"size", "25%"}, {"nr_inodes", "1m"}};
-        root_ = MountFd::create("tmpfs", options, MOUNT_ATTR_STRICTATIME).or_throw("empty root of the image");
+        root_ = MountFd::create("tmpfs", options, MOUNT_ATTR_STRICTATIME | MOUNT_ATTR_NODEV)
+                    .or_throw("empty root of the image");
         for (const Part& part : parts_) { // before it may become read-only
             if (const char* const path = mount_point_of(part.choice.role)) {
                 mount_point(root_.get(), path).or_throw(path);

@@ -74,6 +74,7 @@ private:
     [[nodiscard]] Error about(Error error) const;
     [[nodiscard]] LoopDevice open_loop(int file, const DiskPartition& place, bool read_only) const;
     void open_device(Part& part);
+    static DiskPartition look_into_unlocked(const Part& part);
     void unlock(Part& part, const std::string& locked);
     // Invalid: left out with a notice.
     MountFd mount_part(const Part& part);

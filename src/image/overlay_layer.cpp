@@ -1,6 +1,7 @@
 #include "image/overlay_layer.hpp"
 
 #include "base/file.hpp"
+#include "base/log.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/directory_metadata.hpp"
@@ -9,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <climits>
 #include <vector>
 
 #include <fcntl.h>
@@ -74,15 +77,52 @@ Result<MountFd> mount_throw_away(int lower, int upper, int work) {
         // Nobody will ever need the layer after a crash: no sync reaches the disk, and the unmount does not wait.
         {"volatile", ""},
     };
-    const OverlayLayers layers{.lower = std::span(&lower, 1), .upper = upper, .work = work};
-    Result<MountFd> mount = mount_overlay(layers, options, 0);
+    return mount_overlay({.lower = std::span(&lower, 1), .upper = upper, .work = work}, options, 0);
+}
+
+// Where this directory is for a process with another copy of our mounts; empty: nowhere.
+std::string path_of_directory(int fd) {
+    return path_of_descriptor(fd).value_or("");
+}
+
+Result<UniqueFd> open_same_directory(const std::string& path, int known) {
+    Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    struct stat wanted {};
+    struct stat found {};
+    if (directory.ok() && (fstat(known, &wanted) < 0 || fstat(directory.value().get(), &found) < 0 ||
+                           wanted.st_dev != found.st_dev || wanted.st_ino != found.st_ino)) {
+        return SystemError{ESTALE, "open"};
+    }
+    return directory;
+}
+
+// Linux before 6.15 takes no layer that no path leads to: `lower` becomes attached in another process, which needs the
+// other two as it has them itself.
+Result<MountFd> mount_in_other_process(int lower, int upper, int work) {
+    const std::string upper_path = path_of_directory(upper);
+    const std::string work_path = path_of_directory(work);
+    MountFd below(UniqueFd{lower}); // only borrowed
+    Result<MountFd> mount = make_where_attached(below, [&]() -> Result<MountFd> {
+        const Result<UniqueFd> own_upper = open_same_directory(upper_path, upper);
+        const Result<UniqueFd> own_work = open_same_directory(work_path, work);
+        if (!own_upper.ok() || !own_work.ok()) {
+            return own_upper.ok() ? own_work.system_error() : own_upper.system_error();
+        }
+        return mount_throw_away(lower, own_upper.value().get(), own_work.value().get());
+    });
+    below.leave_open();
+    return mount;
+}
+
+Result<MountFd> mount_here_or_elsewhere(int lower, int upper, int work) {
+    Result<MountFd> mount = mount_throw_away(lower, upper, work);
     if (mount.error() != EINVAL) {
         return mount;
     }
-    // Linux before 6.15 takes no layer that no path leads to. The descriptor is only borrowed.
-    MountFd below(UniqueFd{lower});
-    Result<MountFd> elsewhere = make_where_attached(below, [&] { return mount_overlay(layers, options, 0); });
-    below.leave_open();
+    Result<MountFd> elsewhere = mount_in_other_process(lower, upper, work);
+    if (!elsewhere.ok()) {
+        log::debug("overlay in a namespace of its own: {}", error_text(elsewhere.error()));
+    }
     return elsewhere.ok() ? std::move(elsewhere) : std::move(mount);
 }
 
@@ -108,7 +148,7 @@ Result<void> OverlayLayer::renew(int tree) {
     if (!work.ok()) {
         return work.system_error();
     }
-    Result<MountFd> mount = mount_throw_away(tree, upper_.get(), work.value().get());
+    Result<MountFd> mount = mount_here_or_elsewhere(tree, upper_.get(), work.value().get());
     if (!mount.ok()) {
         return mount.system_error();
     }
