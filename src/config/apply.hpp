@@ -30,6 +30,7 @@ void parameters(Draft& draft, const Value& value);
 void settings(Draft& draft, const Value& value);
 void no_pager(Draft& draft, const Value& value);
 void directory(Draft& draft, const Value& value);
+void oci_bundle(Draft& draft, const Value& value);
 void volatile_mode(Draft& draft, const Value& value);
 template <bool read_only>
 void bind(Draft& draft, const Value& value);

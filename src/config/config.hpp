@@ -8,11 +8,13 @@
 #include "base/id128.hpp"
 #include "config/custom_mount.hpp"
 #include "config/host_files.hpp"
+#include "config/oci_runtime.hpp"
 #include "config/private_users.hpp"
 #include "linux/capability.hpp"
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +51,7 @@ struct Credential {
 struct Config {
     // Which tree.
     std::string directory; // absolute; empty: not given
+    std::string oci_bundle; // absolute path of the bundle that the tree comes from; empty: none
     std::string machine;   // empty: derived from the tree
     bool ephemeral = false;
     bool read_only = false;
@@ -71,6 +74,8 @@ struct Config {
     bool bind_user_shell = false;        // they keep the shell that they have there …
     std::string bind_user_shell_path;    // … or get this one
     std::vector<std::string> bind_user_groups;
+
+    std::shared_ptr<const OciRuntime> oci; // what a bundle asks for beside the options; null: no bundle
 
     // What runs in it.
     StartMode start_mode = StartMode::pid1;

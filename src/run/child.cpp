@@ -24,6 +24,7 @@ struct Stage {
 constexpr Stage kChildStages[] = {
     {"die with the supervisor", die_with_supervisor},
     {"detach from the host", detach_from_host},
+    {"run create hooks", run_create_hooks},
     {"enter root", enter_root},
     {"leave the host's tree", leave_host_tree},
     {kStageApiFileSystems, mount_api_file_systems},
@@ -31,10 +32,12 @@ constexpr Stage kChildStages[] = {
     {kStageHostDirectory, make_host_directory},
     {kStageSealHostDirectory, seal_host_directory},
     {"place credentials", place_credentials},
+    {"set kernel parameters", set_kernel_parameters}, // while they can be written
     {kStageMasks, mask_kernel_interfaces},
     {"replace boot id and kernel log", replace_kernel_files},
     {kStageControlGroups, mount_control_groups},
     {kStageCustomMounts, apply_custom_mounts},
+    {"protect paths", protect_paths},
     {"place the host's files", place_host_files}, // after all mounts that may cover their places
     {"place the journal", place_journal},
     {"share mounts", share_mounts},
@@ -45,6 +48,7 @@ constexpr Stage kChildStages[] = {
     {"limit capabilities", limit_capabilities},
     {"verify mounts", wait_for_verdict}, // nothing of the tree is run before
     {"look up user", look_up_user},
+    {"run start hooks", run_start_hooks},
     {"become user", become_user},
     {"confine", confine},
     {"execute", execute_payload},

@@ -1,5 +1,6 @@
 // handshake.hpp — the whole conversation between the supervisor and the container's child, in one place.
 //
+//   supervisor → child   hooks_done         only for an OCI bundle with hooks that run before
 //   child → supervisor   host_left          the host's tree is gone from the child's mount namespace
 //   child → supervisor   warning*           something optional failed; the start goes on
 //   supervisor → child   incoming [+ fd]    the mount for /run/host/incoming
@@ -29,7 +30,17 @@
 
 namespace nspawn {
 
-enum class MessageKind : uint32_t { host_left = 1, warning, incoming, mounted, go, refused, failed, kill_supervisor };
+enum class MessageKind : uint32_t {
+    hooks_done = 1,
+    host_left,
+    warning,
+    incoming,
+    mounted,
+    go,
+    refused,
+    failed,
+    kill_supervisor
+};
 
 struct Message {
     MessageKind kind = MessageKind::warning;
