@@ -21,9 +21,9 @@ struct JsonNode {
     int64_t integer = 0;        // every whole number that fits
     uint64_t large_integer = 0; // what is beyond that
     double real = 0;
-    std::string text;
-    std::vector<JsonNode> items;                           // of an array
-    std::vector<std::pair<std::string, JsonNode>> members; // of an object
+    std::string text = {};
+    std::vector<JsonNode> items = {};                           // of an array
+    std::vector<std::pair<std::string, JsonNode>> members = {}; // of an object
 };
 
 // Throws Error: what is wrong and at which byte.

@@ -37,6 +37,7 @@ void image_policy(Draft& draft, const Value& value);
 void root_hash(Draft& draft, const Value& value);
 void root_hash_sig(Draft& draft, const Value& value);
 void verity_data(Draft& draft, const Value& value);
+void oci_bundle(Draft& draft, const Value& value);
 void volatile_mode(Draft& draft, const Value& value);
 template <bool read_only>
 void bind(Draft& draft, const Value& value);

@@ -120,6 +120,14 @@ void pivot_root(Draft& draft, const Value& value) {
     draft.config.pivot_root = std::move(pivot);
 }
 
+void oci_bundle(Draft& draft, const Value& value) {
+    if (value.text.empty() || value.text.size() >= PATH_MAX) {
+        throw Error(fmt::format("not a path of 1 to {} bytes", PATH_MAX - 1));
+    }
+    draft.config.oci_bundle =
+        simplified(is_absolute(value.text) ? std::string(value.text) : join(draft.caller.start_of_paths(), value.text));
+}
+
 void volatile_mode(Draft& draft, const Value& value) {
     if (!value.given) {
         draft.config.volatile_mode = Volatile::yes;

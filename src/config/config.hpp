@@ -9,11 +9,13 @@
 #include "config/custom_mount.hpp"
 #include "config/host_files.hpp"
 #include "config/image_policy.hpp"
+#include "config/oci_runtime.hpp"
 #include "config/private_users.hpp"
 #include "linux/capability.hpp"
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,6 +65,7 @@ struct Config {
     std::string verity_data;   // absolute path of the file with the hash tree; empty: not given
     std::string machine;       // empty: derived from the tree
     std::string template_directory; // absolute; empty: none. Where `directory` is missing it is made of this one
+    std::string oci_bundle;         // absolute path of the bundle that the tree comes from; empty: none
     bool ephemeral = false;
     bool read_only = false;
     Volatile volatile_mode = Volatile::no;
@@ -85,6 +88,8 @@ struct Config {
     bool bind_user_shell = false;        // they keep the shell that they have there …
     std::string bind_user_shell_path;    // … or get this one
     std::vector<std::string> bind_user_groups;
+
+    std::shared_ptr<const OciRuntime> oci; // what a bundle asks for beside the options; null: no bundle
 
     // What runs in it.
     StartMode start_mode = StartMode::pid1;

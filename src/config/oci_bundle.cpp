@@ -77,7 +77,7 @@ void say(OciBundle& bundle, std::string_view option, const OciValue& value, std:
     bundle.assignments.push_back(std::move(assignment));
 }
 
-void leave_out(OciBundle& bundle, const OciValue& value) { bundle.unsupported.push_back(value.place()); }
+void leave_out(OciBundle& bundle, const OciValue& value) { bundle.runtime.left_out.push_back(value.place()); }
 
 } // namespace oci
 

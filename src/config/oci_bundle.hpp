@@ -24,7 +24,6 @@ struct OciBundle {
     std::vector<std::string> words;
     std::vector<CustomMount> mounts;
     OciRuntime runtime;
-    std::vector<std::string> unsupported; // places
 };
 
 OciBundle read_oci_bundle(const std::string& directory);

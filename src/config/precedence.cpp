@@ -269,4 +269,68 @@ Held hold(const CommandLine& line, std::span<const Assignment> settings, Setting
     return Contest(line, screening, mode).result();
 }
 
+namespace {
+
+// The command line says something about the same: by the mask, or by the option itself where that has no bit.
+bool is_overruled(const Assignment& assignment, const CommandLine& line, const Mask& mask) {
+    if (assignment.option->group != MaskGroup::none) {
+        return mask.contains(mask_bit(assignment));
+    }
+    return std::any_of(line.assignments.begin(), line.assignments.end(), [&](const Assignment& said) {
+        return said.option == assignment.option || said.option->shown_with == assignment.option->name;
+    });
+}
+
+} // namespace
+
+Held hold_bundle(const CommandLine& line, const OciBundle& bundle) {
+    const Mask mask = mask_of_command_line(line);
+    Held held;
+    for (const Assignment& assignment : bundle.assignments) {
+        if (!is_overruled(assignment, line, mask)) {
+            held.assignments.push_back(&assignment);
+        }
+    }
+    for (const Assignment& assignment : line.assignments) {
+        held.assignments.push_back(&assignment);
+    }
+    held.words_from_command_line = mask.contains(kStartMode);
+    return held;
+}
+
+void apply_bundle(Draft& draft, const CommandLine& line, OciBundle&& bundle) {
+    const Mask mask = mask_of_command_line(line);
+    const auto said = [&](MaskGroup group) { return mask.contains(MaskBit{group, 0}); };
+    Config& config = draft.config;
+    if (line.words.empty()) {
+        config.words = std::move(bundle.words);
+    }
+    if (config.directory.empty()) {
+        config.directory = std::move(bundle.root);
+    }
+    if (!said(MaskGroup::custom_mounts)) {
+        config.custom_mounts = std::move(bundle.mounts);
+    }
+    // A bundle says all that is to be done to its tree.
+    if (!said(MaskGroup::resolv_conf)) {
+        config.resolv_conf.way = HostFileWay::off;
+    }
+    if (!said(MaskGroup::timezone)) {
+        config.timezone = HostFileWay::off;
+    }
+    if (!said(MaskGroup::link_journal)) {
+        config.link_journal = LinkJournal::no;
+    }
+    if (said(MaskGroup::user)) {
+        bundle.runtime.user.reset();
+    }
+    if (said(MaskGroup::capability)) {
+        bundle.runtime.capabilities.reset();
+    }
+    if (said(MaskGroup::system_call_filter)) {
+        bundle.runtime.seccomp.reset();
+    }
+    config.oci = std::make_shared<const OciRuntime>(std::move(bundle.runtime));
+}
+
 } // namespace nspawn

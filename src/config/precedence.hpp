@@ -6,6 +6,7 @@
 
 #include "config/argv.hpp"
 #include "config/draft.hpp"
+#include "config/oci_bundle.hpp"
 
 #include <span>
 #include <string>
@@ -21,6 +22,11 @@ struct Held {
 
 // Parses and stores one value; an Error says whose value it was.
 void apply_assignment(Draft& draft, const Assignment& assignment);
+
+// The bundle's assignments, but for those that the command line speaks about; they never come with warnings.
+Held hold_bundle(const CommandLine& line, const OciBundle& bundle);
+// The rest of the bundle, by the same rule.
+void apply_bundle(Draft& draft, const CommandLine& line, OciBundle&& bundle);
 
 Held hold(const CommandLine& line, std::span<const Assignment> settings, SettingsMode mode, const Caller& caller);
 

@@ -96,6 +96,17 @@ std::vector<Provenance> provenance_of(const Config& config, const Held& held, co
     return provenance;
 }
 
+Resolved finish(Draft& draft, const Held& held, const CommandLine& line, const EnvironmentSwitches& switches) {
+    const Derived derived = derive(draft, held, switches);
+    load_credentials(draft);
+
+    Resolved resolved;
+    resolved.provenance = provenance_of(draft.config, held, derived, line);
+    resolved.warnings = held.warnings;
+    resolved.config = std::move(draft.config);
+    return resolved;
+}
+
 } // namespace
 
 Config read_command_line(const CommandLine& line, const Caller& caller) {
@@ -111,14 +122,16 @@ Resolved resolve(const CommandLine& line, std::span<const Assignment> settings, 
     const SettingsMode mode = draft_of(line, caller).config.settings;
     const Held held = hold(line, settings, mode, caller);
     Draft draft = draft_of(held, line, caller);
-    const Derived derived = derive(draft, held, switches);
-    load_credentials(draft);
+    return finish(draft, held, line, switches);
+}
 
-    Resolved resolved;
-    resolved.provenance = provenance_of(draft.config, held, derived, line);
-    resolved.warnings = held.warnings;
-    resolved.config = std::move(draft.config);
-    return resolved;
+Resolved resolve(const CommandLine& line, OciBundle&& bundle, const Caller& caller,
+                 const EnvironmentSwitches& switches) {
+    const Held held = hold_bundle(line, bundle);
+    Draft draft = draft_of(held, line, caller);
+    const std::vector<Assignment> assignments = std::move(bundle.assignments); // `held` points to them
+    apply_bundle(draft, line, std::move(bundle));
+    return finish(draft, held, line, switches);
 }
 
 } // namespace nspawn

@@ -10,6 +10,7 @@
 #include "config/caller.hpp"
 #include "config/config.hpp"
 #include "config/environment_switches.hpp"
+#include "config/oci_bundle.hpp"
 
 #include <span>
 #include <string>
@@ -36,6 +37,9 @@ Config read_command_line(const CommandLine& line, const Caller& caller);
 
 // `settings`: as read from the files, what comes later wins. Throws Error with one line that names the sources.
 Resolved resolve(const CommandLine& line, std::span<const Assignment> settings, const Caller& caller,
+                 const EnvironmentSwitches& switches);
+// The same for a container from a bundle, which takes the place of settings files.
+Resolved resolve(const CommandLine& line, OciBundle&& bundle, const Caller& caller,
                  const EnvironmentSwitches& switches);
 
 } // namespace nspawn

@@ -10,8 +10,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <climits>
 #include <vector>
 
 #include <fcntl.h>
@@ -81,9 +79,7 @@ Result<MountFd> mount_throw_away(int lower, int upper, int work) {
 }
 
 // Where this directory is for a process with another copy of our mounts; empty: nowhere.
-std::string path_of_directory(int fd) {
-    return path_of_descriptor(fd).value_or("");
-}
+std::string path_of_directory(int fd) { return path_of_descriptor(fd).value_or(""); }
 
 Result<UniqueFd> open_same_directory(const std::string& path, int known) {
     Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);

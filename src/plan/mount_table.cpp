@@ -160,12 +160,33 @@ private:
         for (const HostDevice& device : input_.host.devices) {
             device_node(add, device);
         }
+        bundle_devices(add);
         for (const auto& link : kDeviceLinks) {
             add.push_back(MakeSymlink{link.path, link.target});
         }
         add.push_back(MakeDirectory{"/dev/pts", 0755});
         if (!supervisor_makes_devpts(plan_)) {
             add.push_back(MountFileSystem{"devpts", "/dev/pts", plan_.devpts_options, kDevptsAttributes});
+        }
+    }
+
+    // Of an OCI bundle. One of ours that it names once more is made as it says.
+    void bundle_devices(std::vector<Operation>& add) const {
+        if (!plan_.oci) {
+            return;
+        }
+        for (const OciDevice& device : plan_.oci->devices) {
+            std::erase_if(add, [&](const Operation& operation) {
+                const auto* const node = std::get_if<MakeNode>(&operation);
+                return node != nullptr && node->path == device.path;
+            });
+            add.push_back(MakeNode{.path = device.path,
+                                   .mode = device.mode,
+                                   .major = device.major,
+                                   .minor = device.minor,
+                                   .importance = Importance::required,
+                                   .uid = device.uid,
+                                   .gid = device.gid});
         }
     }
 
@@ -270,7 +291,7 @@ private:
         switch (mount.kind) {
         case CustomMountKind::bind:
         case CustomMountKind::overlay:
-            operation.attributes = mount.read_only ? kReadOnly : 0;
+            operation.attributes = mount.attributes | (mount.read_only ? kReadOnly : 0);
             break;
         case CustomMountKind::tmpfs: {
             TmpfsOptions options = split_tmpfs_options(mount.options);

@@ -89,6 +89,8 @@ struct MakeNode {
     unsigned major = 0;
     unsigned minor = 0;
     Importance importance = Importance::required;
+    uid_t uid = 0;
+    gid_t gid = 0;
 };
 
 // What --bind= and its like ask for. The target is looked up in the tree as the container will see it, links included,

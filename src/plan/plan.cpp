@@ -1,7 +1,11 @@
 #include "plan/plan.hpp"
 
+#include "base/error.hpp"
 #include "base/path.hpp"
 #include "plan/mount_table.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -68,8 +72,25 @@ RootKind root_kind(Volatile mode) {
     return RootKind::tree;
 }
 
+// A bundle says each set; what is not to be had is an error, since its program counts on it.
+CapabilityPlan plan_exact_capabilities(const CapabilitySets& sets, const HostFacts& host) {
+    CapabilityPlan plan;
+    const CapabilityMask wanted = sets.bounding | sets.permitted | sets.inheritable;
+    if ((wanted & ~host.capabilities) != 0) {
+        throw Error(fmt::format("config.json: process.capabilities: not available here: {}",
+                                format_capabilities(wanted & ~host.capabilities)));
+    }
+    plan.bounding = sets.bounding;
+    plan.ambient = sets.ambient;
+    plan.exact = sets;
+    return plan;
+}
+
 CapabilityPlan plan_capabilities(const Config& config, const HostFacts& host, bool private_users) {
     CapabilityPlan plan;
+    if (config.oci && config.oci->capabilities) {
+        return plan_exact_capabilities(*config.oci->capabilities, host);
+    }
     const CapabilityMask wanted = retained_capabilities(config);
     // A user namespace has all of them, over itself.
     const CapabilityMask available = private_users ? host.all_capabilities : host.capabilities;
@@ -126,12 +147,26 @@ void plan_environment(Plan& plan, const Config& config, const HostFacts& host) {
     plan.environment_changes = config.environment;
 }
 
+// By number: there need not be anybody of that name in the tree.
+UserRecord user_of_bundle(const OciUser& user) {
+    UserRecord record;
+    if (user.uid == 0) {
+        record = root_user();
+    }
+    record.uid = user.uid;
+    record.gid = user.gid;
+    record.groups = user.groups;
+    return record;
+}
+
 void plan_payload(Plan& plan, const Config& config, const EnvironmentSwitches& switches, const ImageFacts& image) {
     plan.payload.mode = config.start_mode;
     plan.payload.words = config.words;
     plan.payload.working_directory = config.working_directory;
     plan.payload.container_service = switches.container_service;
-    if (config.user.empty() || image.user) {
+    if (config.oci && config.oci->user) {
+        plan.payload.user.record = user_of_bundle(*config.oci->user);
+    } else if (config.user.empty() || image.user) {
         plan.payload.user.record = image.user ? *image.user : root_user();
     } else {
         plan.payload.user.name = config.user;
@@ -148,7 +183,11 @@ void plan_notices(Plan& plan) {
     if (plan.capabilities.missing != 0) {
         plan.notices.push_back("not available here and left out: " + format_capabilities(plan.capabilities.missing));
     }
-    if (!plan.filter) {
+    if (plan.oci && !plan.oci->left_out.empty()) {
+        plan.notices.push_back(
+            fmt::format("config.json: not supported and left out: {}", fmt::join(plan.oci->left_out, ", ")));
+    }
+    if (!plan.filter && !(plan.oci && plan.oci->seccomp)) {
         plan.notices.emplace_back("running without a system call filter");
     }
 }
@@ -209,6 +248,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan.keep_unit = config.keep_unit;
     plan.quiet = config.quiet;
 
+    plan.oci = config.oci;
     plan_mounts(plan, {config, switches, host, image});
     plan_notices(plan);
     const HostFilesInput host_files{
@@ -221,8 +261,10 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
 std::vector<std::string> payload_environment(const Plan& plan, const UserRecord& user) {
     std::vector<std::pair<std::string, std::string>> variables = plan.environment_before_user;
     variables.emplace_back("HOME", user.home);
-    variables.emplace_back("USER", user.name);
-    variables.emplace_back("LOGNAME", user.name);
+    if (!user.name.empty()) { // a number without a name, from a bundle
+        variables.emplace_back("USER", user.name);
+        variables.emplace_back("LOGNAME", user.name);
+    }
     variables.insert(variables.end(), plan.environment_after_user.begin(), plan.environment_after_user.end());
     for (const EnvironmentEntry& change : plan.environment_changes) {
         const auto same_name = [&](const auto& variable) { return variable.first == change.name; };

@@ -51,7 +51,8 @@ struct Payload {
 struct CapabilityPlan {
     CapabilityMask bounding = 0;
     CapabilityMask ambient = 0;
-    CapabilityMask missing = 0; // wanted, but the caller does not have them
+    std::optional<CapabilitySets> exact; // of a bundle: exactly these sets
+    CapabilityMask missing = 0;          // wanted, but the caller does not have them
 };
 
 struct Plan {
@@ -72,6 +73,7 @@ struct Plan {
 
     std::vector<OperationGroup> groups;
     std::vector<HostFile> host_files;
+    std::shared_ptr<const OciRuntime> oci; // null: not from a bundle
     JournalPlan journal;
 
     ConsoleMode console = ConsoleMode::read_only;

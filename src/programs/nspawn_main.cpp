@@ -60,6 +60,23 @@ struct Start {
     RootSelection selection;
 };
 
+Resolved resolve_tree(Start& start, const CommandLine& line, const Config& command_line) {
+    start.selection = select_root(command_line.directory, command_line.image, command_line.machine,
+                                  command_line.ephemeral, command_line.template_directory);
+    const Settings settings = find_settings(command_line, start.selection);
+    Resolved resolved = resolve(line, settings.assignments, start.caller, start.switches);
+    resolved.warnings.insert(resolved.warnings.begin(), settings.warnings.begin(), settings.warnings.end());
+    return resolved;
+}
+
+Resolved resolve_bundle(Start& start, const CommandLine& line, const Config& command_line) {
+    OciBundle bundle = read_oci_bundle(command_line.oci_bundle);
+    const bool other_tree = !command_line.directory.empty() || !command_line.image.empty();
+    start.selection = select_root(other_tree ? command_line.directory : bundle.root, command_line.image,
+                                  command_line.machine, command_line.ephemeral);
+    return resolve(line, std::move(bundle), start.caller, start.switches);
+}
+
 // What is to be started; nothing: it was only asked for, and has been printed. Where each value came from, and all else
 // that was needed to find out, is not kept while the container runs.
 [[gnu::noinline]] std::optional<Start> read_start(const CommandLine& line) {
@@ -67,12 +84,9 @@ struct Start {
     start.caller = Caller::of_this_process();
     start.switches = EnvironmentSwitches::read(start.caller);
     const Config command_line = read_command_line(line, start.caller);
-    start.selection = select_root(command_line.directory, command_line.image, command_line.machine,
-                                  command_line.ephemeral, command_line.template_directory);
-    const Settings settings = find_settings(command_line, start.selection);
-    Resolved resolved = resolve(line, settings.assignments, start.caller, start.switches);
+    Resolved resolved = command_line.oci_bundle.empty() ? resolve_tree(start, line, command_line)
+                                                        : resolve_bundle(start, line, command_line);
     warn(start.switches.warnings);
-    warn(settings.warnings);
     warn(resolved.warnings);
     if (resolved.config.show_config) {
         name_tree(resolved, start.selection.path, start.selection.machine + start.selection.machine_suffix);

@@ -26,6 +26,7 @@ constexpr Stage kChildStages[] = {
     {"die with the supervisor", die_with_supervisor},
     {"prepare kernel file systems", prepare_kernel_file_systems},
     {"detach from the host", detach_from_host},
+    {"run create hooks", run_create_hooks},
     {"enter root", enter_root},
     {"leave the host's tree", leave_host_tree},
     {kStageProc, mount_proc},
@@ -34,10 +35,12 @@ constexpr Stage kChildStages[] = {
     {kStageHostDirectory, make_host_directory},
     {kStageSealHostDirectory, seal_host_directory},
     {"place credentials", place_credentials},
+    {"set kernel parameters", set_kernel_parameters}, // while they can be written
     {kStageMasks, mask_kernel_interfaces},
     {"replace boot id and kernel log", replace_kernel_files},
     {kStageControlGroups, mount_control_groups},
     {kStageCustomMounts, apply_custom_mounts},
+    {"protect paths", protect_paths},
     {"place the host's files", place_host_files}, // after all mounts that may cover their places
     {"place the journal", place_journal},
     {"share mounts", share_mounts},
@@ -49,6 +52,7 @@ constexpr Stage kChildStages[] = {
     {"limit capabilities", limit_capabilities},
     {"verify mounts", wait_for_verdict}, // nothing of the tree is run before
     {"look up user", look_up_user},
+    {"run start hooks", run_start_hooks},
     {"become user", become_user},
     {"confine", confine},
     {"execute", execute_payload},
@@ -69,6 +73,7 @@ constexpr Stage kHelperStages[] = {
     {"prepare kernel file systems", prepare_kernel_file_systems},
     {"create files as the container's root", become_container_root_for_files},
     {"detach from the host", detach_from_host},
+    {"run create hooks", run_create_hooks},
     {"enter root", enter_root},
     {"leave the host's tree", leave_host_tree},
     {kStageProc, mount_proc},
@@ -84,9 +89,11 @@ constexpr Stage kHelperStages[] = {
 };
 constexpr Stage kContainedStages[] = {
     {"await the tree", await_tree},
+    {"set kernel parameters", set_kernel_parameters},
     {kStageMasks, mask_kernel_interfaces},
     {"replace boot id and kernel log", replace_kernel_files},
     {"apply custom mounts below /proc", apply_custom_mounts_below_proc},
+    {"protect paths", protect_paths},
     {"place the host's files", place_host_files},
     {"place the journal", place_journal},
     {"share mounts", share_mounts},
@@ -97,6 +104,7 @@ constexpr Stage kContainedStages[] = {
     {"limit capabilities", limit_capabilities},
     {"verify mounts", wait_for_verdict}, // nothing of the tree is run before
     {"look up user", look_up_user},
+    {"run start hooks", run_start_hooks},
     {"become user", become_user},
     {"confine", confine},
     {"execute", execute_payload},

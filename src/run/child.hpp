@@ -52,6 +52,9 @@ struct ChildInput {
 
 [[noreturn]] void run_child(const ChildInput& input);
 
+// The child waits for `hooks_done` before it leaves the host's tree.
+[[nodiscard]] bool waits_for_hooks(const Plan& plan);
+
 // Names of all stages of the child, and of its helper, in order: for --dry-run and for the tests that break each of
 // them.
 std::vector<const char*> child_stage_names(const Plan& plan);

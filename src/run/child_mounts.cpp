@@ -186,7 +186,10 @@ void perform(ChildState&, const Operation&, const MakeSymlink& what) {
 void perform(ChildState&, const Operation&, const MountCustom&) {}
 
 void perform(ChildState& state, const Operation& operation, const MakeNode& what) {
-    const Result<void> made = check(mknod(what.path.c_str(), what.mode, makedev(what.major, what.minor)), "mknod");
+    Result<void> made = check(mknod(what.path.c_str(), what.mode, makedev(what.major, what.minor)), "mknod");
+    if (made.ok() && (what.uid != 0 || what.gid != 0)) {
+        made = check(lchown(what.path.c_str(), what.uid, what.gid), "lchown");
+    }
     Outcome(state, operation).accept(made, what.importance, what.path);
 }
 

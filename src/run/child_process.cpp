@@ -238,7 +238,8 @@ void become_user(ChildState& state) {
         make_home(user);
         give_streams(state);
     }
-    umask(0022);
+    const OciRuntime* const bundle = state.plan.oci.get();
+    umask(bundle != nullptr && bundle->user ? bundle->user->umask.value_or(0022) : 0022);
     const bool root_already = user.uid == 0 && user.gid == 0 && user.groups.empty() && state.input.no_groups;
     if (!root_already) {
         // The effective set goes with the ids; it comes back for the next stage, which needs it to load the filter.
@@ -257,7 +258,11 @@ void confine(ChildState& state) {
     if (plan.no_new_privileges) {
         check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)").or_throw("");
     }
-    if (plan.filter) {
+    if (plan.oci && plan.oci->seccomp) {
+        const SeccompRules& rules = *plan.oci->seccomp;
+        load_filter(build_rule_filter(rules), rules.log ? LogRefusals::yes : LogRefusals::no)
+            .or_throw("system call filter");
+    } else if (plan.filter) {
         // Before the capabilities go: without CAP_SYS_ADMIN a filter needs no_new_privs.
         const std::vector<sock_filter> filter = build_filter(*plan.filter);
         load_filter(filter, plan.log_refused_calls ? LogRefusals::yes : LogRefusals::no).or_throw("system call filter");
@@ -269,7 +274,7 @@ void confine(ChildState& state) {
     sets.effective = sets.permitted;
     sets.inheritable = plan.capabilities.ambient;
     sets.ambient = plan.capabilities.ambient;
-    set_capabilities(sets).or_throw("capabilities");
+    set_capabilities(plan.capabilities.exact.value_or(sets)).or_throw("capabilities");
 }
 
 } // namespace nspawn

@@ -91,6 +91,12 @@ void place_host_files(ChildState& state);
 // child_journal.cpp
 void place_journal(ChildState& state);
 
+// child_oci.cpp
+void run_create_hooks(ChildState& state);
+void set_kernel_parameters(ChildState& state);
+void protect_paths(ChildState& state);
+void run_start_hooks(ChildState& state);
+
 // child_process.cpp
 void bring_up_loopback(ChildState& state);
 void reset_login_uid(ChildState& state);

@@ -1,6 +1,7 @@
 // handshake.hpp — the whole conversation between the supervisor and the container's child, in one place.
 //
 //   helper → supervisor  born [+ fd]        with private users only: the child is there; its number (code) and pidfd
+//   supervisor → child   hooks_done         only for an OCI bundle with hooks that run before
 //   child → supervisor   host_left          the host's tree is gone from the child's mount namespace
 //   child → supervisor   warning*           something optional failed; the start goes on
 //   supervisor → child   incoming [+ fd]    the mount for /run/host/incoming
@@ -38,7 +39,8 @@
 namespace nspawn {
 
 enum class MessageKind : uint32_t {
-    host_left = 1,
+    hooks_done = 1,
+    host_left,
     warning,
     incoming,
     mounted,

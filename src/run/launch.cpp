@@ -1,9 +1,11 @@
 #include "run/launch.hpp"
 
+#include "base/file.hpp"
 #include "base/log.hpp"
 #include "linux/device_policy.hpp"
 #include "run/child.hpp"
 #include "run/notify_socket.hpp"
+#include "run/oci_hooks.hpp"
 #include "run/prepare_root.hpp"
 #include "run/stage.hpp"
 #include "run/stub_image.hpp"
@@ -20,6 +22,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -33,6 +36,8 @@ constexpr const char* kStagePrepare = "prepare mounts";
 constexpr const char* kStageConsole = "open the console";
 constexpr const char* kStageSockets = "make sockets";
 constexpr const char* kStageStart = "start the child";
+constexpr const char* kStageHooks = "run runtime hooks";
+constexpr const char* kStageLimits = "limit resources";
 constexpr const char* kStageDevicePolicy = "set the device policy";
 constexpr const char* kStageMakeIncoming = "make the incoming directory";
 constexpr const char* kStageReadBack = "read mounts back";
@@ -82,8 +87,13 @@ void make_cgroup(Launch& launch, const LaunchInput& input) {
 }
 
 // The usual devices and those that a bind shows: to read and write, or of a read-only bind to read. Empty: the usual.
-std::vector<DeviceRule> further_device_rules(const std::vector<CustomMountFd>& mounts) {
+std::vector<DeviceRule> further_device_rules(const std::vector<CustomMountFd>& mounts, const OciRuntime* bundle) {
     std::vector<DeviceRule> rules;
+    if (bundle != nullptr && !bundle->device_rules.empty()) {
+        const std::span<const DeviceRule> usual = default_device_rules();
+        rules.assign(usual.begin(), usual.end());
+        rules.insert(rules.end(), bundle->device_rules.begin(), bundle->device_rules.end());
+    }
     for (const CustomMountFd& mount : mounts) {
         if (!S_ISCHR(mount.type) && !S_ISBLK(mount.type)) {
             continue;
@@ -102,7 +112,7 @@ std::vector<DeviceRule> further_device_rules(const std::vector<CustomMountFd>& m
 void set_device_policy(Launch& launch, const LaunchInput& input, const std::vector<CustomMountFd>& mounts) {
     std::string missing = "no control group for the container";
     if (launch.cgroup) {
-        const std::vector<DeviceRule> rules = further_device_rules(mounts);
+        const std::vector<DeviceRule> rules = further_device_rules(mounts, input.plan.oci.get());
         missing = enforce_device_policy(*launch.cgroup, rules.empty() ? default_device_rules() : rules,
                                         record_groups(launch));
         for (const std::string& path : launch.cgroup->paths()) {
@@ -120,6 +130,16 @@ uint64_t clone_flags(const Plan& plan) {
     }
     // The cgroup namespace is made by the child, which is in its own group only then.
     return plan.namespaces & ~static_cast<uint64_t>(CLONE_NEWCGROUP);
+}
+
+// What the bundle says, until a terminal of the caller's says something else.
+void set_console_size(const Pty& pty, const Plan& plan) {
+    if (plan.oci && plan.oci->console_size) {
+        winsize size{};
+        size.ws_row = plan.oci->console_size->first;
+        size.ws_col = plan.oci->console_size->second;
+        check(ioctl(pty.master.get(), TIOCSWINSZ, &size), "ioctl(TIOCSWINSZ)").or_throw("");
+    }
 }
 
 Pidfd start_child(const ChildInput& child_input) {
@@ -184,6 +204,33 @@ void hand_over_incoming(Launch& launch, const LaunchInput& input) {
     tell_child(*launch.handshake, MessageKind::incoming, {}, std::span(&fd, incoming.valid() ? 1 : 0));
 }
 
+// The namespaces are there, and the child has not left the host's tree yet.
+void run_runtime_hooks(Launch& launch, const Plan& plan) {
+    const OciState state{
+        .bundle = *plan.oci, .machine = plan.machine, .status = "creating", .pid = launch.leader.pid()};
+    run_hooks(plan.oci->hooks.prestart, state);
+    run_hooks(plan.oci->hooks.create_runtime, state);
+    tell_child(*launch.handshake, MessageKind::hooks_done);
+}
+
+void limit_resources(const Launch& launch, const Plan& plan) {
+    const int group = launch.cgroup ? launch.cgroup->policy_descriptor() : -1;
+    for (const auto& [file, value] : plan.oci->cgroup_attributes) {
+        const Result<void> written =
+            group >= 0 ? write_existing(group, file.c_str(), value) : Result<void>(SystemError{ENOENT, "open"});
+        if (written.error() == ENOENT) {
+            throw Error(
+                fmt::format("config.json: linux.resources: {} cannot be set: its controller is not available to "
+                            "the container's control group",
+                            file),
+                "It needs a version 2 hierarchy with that controller, delegated to us.");
+        }
+        written.or_throw(fmt::format("config.json: linux.resources: {} = {}", file, value));
+    }
+}
+
+bool limits_resources(const Plan& plan) { return plan.oci && !plan.oci->cgroup_attributes.empty(); }
+
 void let_payload_run(Launch& launch) {
     if (launch.cgroup && launch.cgroup->needs_add()) {
         const Result<void> added = launch.cgroup->add_process(launch.leader.pid());
@@ -239,6 +286,7 @@ Launch launch(const LaunchInput& input) {
                 check(fchown(pty.slave.get(), root_user_on_host(input.plan), static_cast<gid_t>(-1)), "fchown")
                     .or_throw("");
             }
+            set_console_size(pty, input.plan);
         }
     });
 
@@ -259,6 +307,9 @@ Launch launch(const LaunchInput& input) {
         }
     });
 
+    if (limits_resources(input.plan)) {
+        in_stage(timeline, kStageLimits, [&] { limit_resources(launch, input.plan); });
+    }
     in_stage(timeline, kStageStart, [&] {
         Pidfd started = start_child(ChildInput{.plan = input.plan,
                                                .supervisor = *child_end,
@@ -291,6 +342,9 @@ Launch launch(const LaunchInput& input) {
         launch.leader = await_birth(*launch.handshake);
     }
     // What the child does not need at once: made while it mounts.
+    if (waits_for_hooks(input.plan)) {
+        in_stage(timeline, kStageHooks, [&] { run_runtime_hooks(launch, input.plan); });
+    }
     in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
     wait_until_host_is_left(*launch.handshake);
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input, mounts.custom); });
@@ -325,6 +379,12 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
                                       kStageDevicePolicy, kStageReadBack, kStageGo};
     if (!plan.unix_export.empty()) {
         names.insert(std::find(names.begin(), names.end(), kStagePrepare), kStageExport);
+    }
+    if (limits_resources(plan)) {
+        names.insert(std::find(names.begin(), names.end(), kStageStart), kStageLimits);
+    }
+    if (waits_for_hooks(plan)) {
+        names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageHooks);
     }
     return names;
 }

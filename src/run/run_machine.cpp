@@ -6,6 +6,7 @@
 #include "plan/print_plan.hpp"
 #include "run/child.hpp"
 #include "run/launch.hpp"
+#include "run/oci_hooks.hpp"
 #include "run/stage.hpp"
 #include "run/supervise.hpp"
 #include "run/unix_export.hpp"
@@ -86,10 +87,17 @@ ConsoleOptions console_options(const Config& config, const EnvironmentSwitches& 
     return options;
 }
 
+void run_stop_hooks(const Plan& plan) {
+    if (plan.oci) {
+        run_hooks_regardless(plan.oci->hooks.poststop,
+                             {.bundle = *plan.oci, .machine = plan.machine, .status = "stopped"});
+    }
+}
+
 int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
     for (;;) {
         Ending ending;
-        {
+        try {
             Launch launched = launch(input);
             ending = supervisor.watch_over(launched);
             if (ending.kind == Ending::Kind::rebooted && !input.plan.keep_unit) {
@@ -98,8 +106,15 @@ int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
                 supervisor.service_manager().terminating();
                 supervisor.release_terminal();
             }
+        } catch (...) {
+            run_stop_hooks(input.plan); // of a start that failed, too
+            throw;
         }
         input.timeline.mark('S', "clean up");
+        const bool again = ending.kind == Ending::Kind::rebooted && !input.plan.keep_unit;
+        if (!again) {
+            run_stop_hooks(input.plan);
+        }
         if (const std::optional<int> status = conclude(input.plan, ending)) {
             return *status;
         }

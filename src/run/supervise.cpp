@@ -4,6 +4,7 @@
 #include "linux/signal_name.hpp"
 #include "run/exec_failure.hpp"
 #include "run/notify_socket.hpp"
+#include "run/oci_hooks.hpp"
 #include "run/stage.hpp"
 
 #include <fmt/format.h>
@@ -209,6 +210,7 @@ bool Supervisor::on_handshake() {
     case MessageKind::born:
     case MessageKind::ready:
     case MessageKind::tree_ready:
+    case MessageKind::hooks_done:
     case MessageKind::incoming:
     case MessageKind::go:
     case MessageKind::refused:
@@ -221,6 +223,11 @@ void Supervisor::payload_runs() {
     running_ = true;
     timeline_.mark('S', "payload runs");
     manager_.container_running(launch_->leader.pid(), !plan_.notify_ready);
+    if (plan_.oci) {
+        run_hooks_regardless(
+            plan_.oci->hooks.poststart,
+            {.bundle = *plan_.oci, .machine = plan_.machine, .status = "running", .pid = launch_->leader.pid()});
+    }
     // Off the start path: the payload is on its way.
     reap_helper(*launch_);
     reclaim_dead_runs(&launch_->record);
