@@ -259,13 +259,15 @@ Launch launch(const LaunchInput& input) {
         (has_private_users(input.plan) ? launch.helper : launch.leader) = std::move(started);
     });
     child_end.reset(); // so that its end can be seen
+    // What the child does not need at once: made while it mounts.
+    in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
+    if (!launch.helper.valid()) { // which has a network namespace to make before it comes so far
+        wait_until_host_is_left(*launch.handshake);
+    }
+    in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input); });
     if (launch.helper.valid()) {
         launch.leader = await_birth(*launch.handshake);
     }
-    // What the child does not need at once: made while it mounts.
-    in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
-    wait_until_host_is_left(*launch.handshake);
-    in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input); });
     launch.pty_master = std::move(pty.master);
     return launch;
 }
