@@ -180,6 +180,12 @@ Pidfd await_birth(const Handshake& handshake) {
     }
 }
 
+void await_leader(Launch& launch) {
+    if (launch.helper.valid() && !launch.leader.valid()) {
+        launch.leader = await_birth(*launch.handshake);
+    }
+}
+
 // Loading the device program keeps a processor in the kernel, and letting go of the host's tree waits until every
 // processor has left it: together they take a quarter of a millisecond longer than one after the other. Only a matter
 // of time, so that any first message will do, and none at all.
@@ -338,16 +344,17 @@ Launch launch(const LaunchInput& input) {
         (has_private_users(input.plan) ? launch.helper : launch.leader) = std::move(started);
     });
     child_end.reset(); // so that its end can be seen
-    if (launch.helper.valid()) {
-        launch.leader = await_birth(*launch.handshake);
-    }
-    // What the child does not need at once: made while it mounts.
     if (waits_for_hooks(input.plan)) {
+        await_leader(launch);
         in_stage(timeline, kStageHooks, [&] { run_runtime_hooks(launch, input.plan); });
     }
+    // What the child does not need at once: made while it mounts.
     in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
-    wait_until_host_is_left(*launch.handshake);
+    if (!launch.helper.valid()) { // which has a network namespace to make before it comes so far
+        wait_until_host_is_left(*launch.handshake);
+    }
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input, mounts.custom); });
+    await_leader(launch);
     launch.pty_master = std::move(pty.master);
     return launch;
 }
