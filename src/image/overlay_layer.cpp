@@ -107,6 +107,9 @@ Result<UniqueFd> open_same_directory(const std::string& path, int known) {
 Result<MountFd> mount_overlay_elsewhere(int lower, int upper, int work) {
     const std::string upper_path = path_of_directory(upper);
     const std::string work_path = path_of_directory(work);
+    if (const Result<UniqueFd> reachable = open_same_directory(upper_path, upper); !reachable.ok()) {
+        return reachable.system_error(); // before `lower` is given away for nothing
+    }
     MountFd below(UniqueFd{lower}); // only borrowed
     Result<MountFd> mount = make_where_attached(below, [&]() -> Result<MountFd> {
         const Result<UniqueFd> own_upper = open_same_directory(upper_path, upper);

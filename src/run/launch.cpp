@@ -171,7 +171,7 @@ Launch launch(const LaunchInput& input) {
         in_stage(timeline, kStageExport,
                  [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
     }
-    const PreparedMounts mounts =
+    PreparedMounts mounts =
         in_stage(timeline, kStagePrepare, [&] { return prepare_mounts(input.plan, input.tree); });
 
     Pty pty;
@@ -218,6 +218,9 @@ Launch launch(const LaunchInput& input) {
                                                        .own_cgroup = launch.cgroup.has_value(),
                                                        .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
     });
+    if (mounts.overlay) {
+        launch.overlay.emplace(std::move(*mounts.overlay));
+    }
     // What the child does not need at once: made while it mounts.
     in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
     wait_until_host_is_left(*launch.handshake);

@@ -128,6 +128,20 @@ check_writable() {
     assert_equal "$(sha256sum <"$IMAGES/dirty.raw")" "$before"
 }
 
+@test "a file system that was left dirty is checked before it is written, or is not started" {
+    cp --sparse=always "$BATS_FILE_TMPDIR/ext4.raw" "$IMAGES/dirty.raw"
+    debugfs -w -R 'set_super_value state 2' "$IMAGES/dirty.raw" 2>/dev/null
+    run in_image "$IMAGES/dirty.raw" cat /usr/lib/os-release
+    assert_success
+    run dumpe2fs -h "$IMAGES/dirty.raw"
+    assert_line --regexp '^Filesystem state: +clean$'
+    debugfs -w -R 'set_super_value state 2' "$IMAGES/dirty.raw" 2>/dev/null
+    debugfs -w -R 'clri /usr' "$IMAGES/dirty.raw" 2>/dev/null # nothing that is repaired without a question
+    assert_refused 'finds errors' "$IMAGES/dirty.raw"
+    run in_image "$BATS_FILE_TMPDIR/ext4.raw" --read-only true
+    assert_success
+}
+
 @test "the machine is named after the image, without .raw" {
     run in_image "$BATS_FILE_TMPDIR/ext4.raw" --read-only hostname
     assert_output ext4

@@ -18,7 +18,7 @@ expect() {
         echo "not ok $number - $name"
         echo "# status $got, left behind: $left"
         echo "$output" | sed 's/^/# /'
-        dmesg | tail -n 3 | sed 's/^/# kernel: /'
+        dmesg | tail -n 12 | sed 's/^/# kernel: /'
     fi
 }
 run() { SYSTEMD_LOG_LEVEL=${DEBUG_LEVEL:-info} timeout 120 nspawn -q -P "$@"; }
