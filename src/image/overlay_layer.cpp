@@ -1,7 +1,6 @@
 #include "image/overlay_layer.hpp"
 
 #include "base/file.hpp"
-#include "base/log.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/directory_metadata.hpp"
@@ -125,15 +124,7 @@ Result<MountFd> mount_overlay_elsewhere(int lower, int upper, int work) {
 }
 
 Result<MountFd> mount_overlay(int lower, int upper, int work) {
-    Result<MountFd> mount = create_overlay(descriptor_path(lower), descriptor_path(upper), descriptor_path(work));
-    if (mount.error() != EINVAL) {
-        return mount;
-    }
-    Result<MountFd> elsewhere = mount_overlay_elsewhere(lower, upper, work);
-    if (!elsewhere.ok()) {
-        log::debug("overlay in a namespace of its own: {}", error_text(elsewhere.error()));
-    }
-    return elsewhere.ok() ? std::move(elsewhere) : std::move(mount);
+    return create_overlay(descriptor_path(lower), descriptor_path(upper), descriptor_path(work));
 }
 
 } // namespace
@@ -151,14 +142,21 @@ Result<void> OverlayLayer::prepare(int tree) {
     return {};
 }
 
+Result<MountFd> OverlayLayer::mount_with(int tree, MountOverlay create) {
+    // A volatile overlay marks its work directory, so that it is not used twice; so does one that could not be mounted.
+    const Result<UniqueFd> work = make_directory(base(), fmt::format("work{}", generation_++).c_str());
+    return work.ok() ? create(tree, upper_.get(), work.value().get()) : work.system_error();
+}
+
 Result<void> OverlayLayer::renew(int tree) {
     mount_ = MountFd();
-    // A volatile overlay marks its work directory, so that it is not used twice.
-    const Result<UniqueFd> work = make_directory(base(), fmt::format("work{}", generation_++).c_str());
-    if (!work.ok()) {
-        return work.system_error();
+    Result<MountFd> mount = mount_with(tree, mount_overlay);
+    if (mount.error() == EINVAL) {
+        Result<MountFd> elsewhere = mount_with(tree, mount_overlay_elsewhere);
+        if (elsewhere.ok()) {
+            mount = std::move(elsewhere);
+        }
     }
-    Result<MountFd> mount = mount_overlay(tree, upper_.get(), work.value().get());
     if (!mount.ok()) {
         return mount.system_error();
     }
