@@ -6,6 +6,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/dissect_worker.hpp"
+#include "image/file_system_check.hpp"
 #include "image/image_file_system.hpp"
 #include "image/unlock_partition.hpp"
 #include "linux/private_namespace.hpp"
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace nspawn {
 
@@ -89,7 +91,7 @@ DiskImage DiskImage::open(const DiskImageRequest& request) {
     }
     image.file_ = duplicate(request.file).or_throw(request.path);
     struct stat status {};
-    check(fstat(request.file, &status), "fstat").or_throw(request.path);
+    nspawn::check(fstat(request.file, &status), "fstat").or_throw(request.path);
     image.is_device_ = S_ISBLK(status.st_mode);
     image.read_only_ = request.read_only;
     if (S_ISREG(status.st_mode) && status.st_size == 0) {
@@ -187,12 +189,26 @@ void DiskImage::unlock(Part& part, const std::string& locked) {
                                           .need_signature = part.need_signature});
         const DiskPartition inside = look_into_unlocked(part);
         choice.part.content = inside.content;
+        choice.part.dirty = inside.dirty;
     } catch (Error& error) {
         throw Error(error.with_context(name));
     }
     choice.read_only |= is_read_only_file_system(choice.part.content);
     require_allowed(choice, allowed_, path_);
     part.device = fmt::format("/proc/self/fd/{}", part.unlocked.get());
+}
+
+void DiskImage::check(const Part& part) const {
+    if (!part.choice.part.dirty || part.choice.read_only) {
+        return;
+    }
+    // By a path that is the same for a process without our descriptors.
+    const int fd = part.unlocked ? part.unlocked.get() : part.loop.valid() ? part.loop.fd() : file_.get();
+    try {
+        check_file_system(part.choice.part.content, fmt::format("/proc/{}/fd/{}", getpid(), fd));
+    } catch (Error& error) {
+        throw Error(error.with_context(name_of(part.choice, path_)));
+    }
 }
 
 MountFd DiskImage::mount_part(const Part& part) {
@@ -224,6 +240,7 @@ void DiskImage::attach() {
     }
     for (Part& part : parts_) {
         open_device(part);
+        check(part);
     }
     renew();
 }

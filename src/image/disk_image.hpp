@@ -76,6 +76,7 @@ private:
     void open_device(Part& part);
     static DiskPartition look_into_unlocked(const Part& part);
     void unlock(Part& part, const std::string& locked);
+    void check(const Part& part) const;
     // Invalid: left out with a notice.
     MountFd mount_part(const Part& part);
     [[nodiscard]] Result<void> attach_to(int root, const Further& further) const;

@@ -1,7 +1,6 @@
 #include "image/overlay_layer.hpp"
 
 #include "base/file.hpp"
-#include "base/log.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "image/directory_metadata.hpp"
@@ -97,6 +96,9 @@ Result<UniqueFd> open_same_directory(const std::string& path, int known) {
 Result<MountFd> mount_in_other_process(int lower, int upper, int work) {
     const std::string upper_path = path_of_directory(upper);
     const std::string work_path = path_of_directory(work);
+    if (const Result<UniqueFd> reachable = open_same_directory(upper_path, upper); !reachable.ok()) {
+        return reachable.system_error(); // before `lower` is given away for nothing
+    }
     MountFd below(UniqueFd{lower}); // only borrowed
     Result<MountFd> mount = make_where_attached(below, [&]() -> Result<MountFd> {
         const Result<UniqueFd> own_upper = open_same_directory(upper_path, upper);
@@ -108,18 +110,6 @@ Result<MountFd> mount_in_other_process(int lower, int upper, int work) {
     });
     below.leave_open();
     return mount;
-}
-
-Result<MountFd> mount_here_or_elsewhere(int lower, int upper, int work) {
-    Result<MountFd> mount = mount_throw_away(lower, upper, work);
-    if (mount.error() != EINVAL) {
-        return mount;
-    }
-    Result<MountFd> elsewhere = mount_in_other_process(lower, upper, work);
-    if (!elsewhere.ok()) {
-        log::debug("overlay in a namespace of its own: {}", error_text(elsewhere.error()));
-    }
-    return elsewhere.ok() ? std::move(elsewhere) : std::move(mount);
 }
 
 } // namespace
@@ -137,14 +127,21 @@ Result<void> OverlayLayer::prepare(int tree) {
     return {};
 }
 
+Result<MountFd> OverlayLayer::mount_with(int tree, MountOverlay create) {
+    // A volatile overlay marks its work directory, so that it is not used twice; so does one that could not be mounted.
+    const Result<UniqueFd> work = make_directory(base(), fmt::format("work{}", generation_++).c_str());
+    return work.ok() ? create(tree, upper_.get(), work.value().get()) : work.system_error();
+}
+
 Result<void> OverlayLayer::renew(int tree) {
     mount_ = MountFd();
-    // A volatile overlay marks its work directory, so that it is not used twice.
-    const Result<UniqueFd> work = make_directory(base(), fmt::format("work{}", generation_++).c_str());
-    if (!work.ok()) {
-        return work.system_error();
+    Result<MountFd> mount = mount_with(tree, mount_throw_away);
+    if (mount.error() == EINVAL) {
+        Result<MountFd> elsewhere = mount_with(tree, mount_in_other_process);
+        if (elsewhere.ok()) {
+            mount = std::move(elsewhere);
+        }
     }
-    Result<MountFd> mount = mount_here_or_elsewhere(tree, upper_.get(), work.value().get());
     if (!mount.ok()) {
         return mount.system_error();
     }

@@ -34,6 +34,8 @@ private:
     OverlayLayer(ScratchDirectory scratch, MountFd memory);
     static Result<OverlayLayer> create_in_private_memory(int tree, const char* size);
     Result<void> prepare(int tree);
+    using MountOverlay = Result<MountFd> (*)(int lower, int upper, int work);
+    Result<MountFd> mount_with(int tree, MountOverlay create);
     // Where "upper" and the "work" directories lie.
     [[nodiscard]] int base() const { return memory_.valid() ? memory_.get() : scratch_.fd(); }
 

@@ -279,7 +279,7 @@ Launch launch(const LaunchInput& input) {
         in_stage(timeline, kStageExport,
                  [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
     }
-    const PreparedMounts mounts = in_stage(timeline, kStagePrepare, [&] {
+    PreparedMounts mounts = in_stage(timeline, kStagePrepare, [&] {
         launch.journal = JournalLink(input.plan.journal);
         return prepare_mounts(input.plan, input.tree, input.custom_mounts);
     });
@@ -343,6 +343,9 @@ Launch launch(const LaunchInput& input) {
                                                .testing_faults = std::getenv("NSPAWN_FAULT") != nullptr});
         (has_private_users(input.plan) ? launch.helper : launch.leader) = std::move(started);
     });
+    if (mounts.overlay) {
+        launch.overlay.emplace(std::move(*mounts.overlay));
+    }
     child_end.reset(); // so that its end can be seen
     if (waits_for_hooks(input.plan)) {
         await_leader(launch);

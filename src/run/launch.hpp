@@ -5,6 +5,7 @@
 // one of the same plan. Never waits for the payload: that is supervise().
 #pragma once
 
+#include "image/overlay_layer.hpp"
 #include "image/root_tree.hpp"
 #include "image/scratch_mount.hpp"
 #include "image/scratch_record.hpp"
@@ -26,6 +27,7 @@ namespace nspawn {
 
 struct Launch {
     ScratchRecord record; // declared first: dropped after everything it lists is gone
+    std::optional<OverlayLayer> overlay; // for --volatile=overlay: may have directories that the mount needs
     IncomingDirectory incoming;
     std::optional<ScratchMount> unix_export;
     std::optional<Cgroup> cgroup;

@@ -128,6 +128,20 @@ check_writable() {
     assert_equal "$(sha256sum <"$IMAGES/dirty.raw")" "$before"
 }
 
+@test "a file system that was left dirty is checked before it is written, or is not started" {
+    cp --sparse=always "$BATS_FILE_TMPDIR/ext4.raw" "$IMAGES/dirty.raw"
+    debugfs -w -R 'set_super_value state 2' "$IMAGES/dirty.raw" 2>/dev/null
+    run in_image "$IMAGES/dirty.raw" cat /usr/lib/os-release
+    assert_success
+    run dumpe2fs -h "$IMAGES/dirty.raw"
+    assert_line --regexp '^Filesystem state: +clean$'
+    debugfs -w -R 'set_super_value state 2' "$IMAGES/dirty.raw" 2>/dev/null
+    debugfs -w -R 'clri /usr' "$IMAGES/dirty.raw" 2>/dev/null # nothing that is repaired without a question
+    assert_refused 'finds errors' "$IMAGES/dirty.raw"
+    run in_image "$BATS_FILE_TMPDIR/ext4.raw" --read-only true
+    assert_success
+}
+
 @test "the machine is named after the image, without .raw" {
     run in_image "$BATS_FILE_TMPDIR/ext4.raw" --read-only hostname
     assert_output ext4
@@ -389,6 +403,52 @@ END
 @test "SYSTEMD_DISSECT_FILE_SYSTEMS says what is mounted" {
     cp --sparse=always "$BATS_FILE_TMPDIR/ext4.raw" "$IMAGES/web.raw"
     SYSTEMD_DISSECT_FILE_SYSTEMS=xfs:btrfs assert_refused 'of type ext4, which is not mounted' "$IMAGES/web.raw"
+}
+
+# --- protection: what can be tried without device-mapper; tests/vm has the rest ---------------------------------------
+
+# True when the kernel can open what is encrypted or protected.
+has_device_mapper() { grep -qw device-mapper /proc/misc; }
+
+@test "an encrypted image without a passphrase, and one that cannot be opened here" {
+    truncate -s 20M "$IMAGES/luks"
+    printf secret | cryptsetup luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$IMAGES/luks" -
+    assert_refused 'encrypted, and there is no passphrase' "$IMAGES/luks"
+    assert_refused 'encrypted, which the image policy does not allow' "$IMAGES/luks" --image-policy=root=unprotected
+    has_device_mapper && return 0
+    mkdir "$IMAGES/credentials"
+    printf secret >"$IMAGES/credentials/dissect.passphrase"
+    CREDENTIALS_DIRECTORY=$IMAGES/credentials assert_refused 'this kernel has no device-mapper' "$IMAGES/luks"
+}
+
+@test "root hashes: from where they come, and what is none" {
+    mksquashfs "$TREE" "$IMAGES/web.raw" -quiet -noappend >/dev/null
+    local hash data=$IMAGES/web.verity
+    veritysetup format "$IMAGES/web.raw" "$data" >"$IMAGES/log"
+    hash=$(sed -n 's/^Root hash:[ \t]*//p' "$IMAGES/log")
+    run in_image "$IMAGES/web.raw" cat /usr/lib/os-release # nothing speaks of a hash
+    assert_success
+    # Found is enough here: without device-mapper it goes no further.
+    has_device_mapper && skip "tests/vm shows this"
+    assert_refused 'no device-mapper' "$IMAGES/web.raw" "--root-hash=$hash"
+    echo "$hash" >"$IMAGES/web.roothash"
+    assert_refused 'no device-mapper' "$IMAGES/web.raw"
+    SYSTEMD_DISSECT_VERITY_SIDECAR=0 run in_image "$IMAGES/web.raw" true
+    assert_success
+    mv "$data" "$IMAGES/elsewhere"
+    assert_refused 'neither a partition table nor a file with the hash tree' "$IMAGES/web.raw"
+    assert_refused 'no device-mapper' "$IMAGES/web.raw" "--verity-data=$IMAGES/elsewhere"
+    echo "no hash" >"$IMAGES/web.roothash"
+    assert_refused 'web.roothash holds no root hash' "$IMAGES/web.raw"
+    rm "$IMAGES/web.roothash"
+    mkfifo "$IMAGES/web.roothash"
+    assert_refused 'web.roothash' "$IMAGES/web.raw"
+    rm "$IMAGES/web.roothash"
+    assert_refused 'of no use without a root hash' "$IMAGES/web.raw" "--verity-data=$IMAGES/elsewhere"
+    if python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.verity.roothash", sys.argv[2].encode())' "$IMAGES/web.raw" "$hash"; then
+        assert_refused 'no device-mapper' "$IMAGES/web.raw" "--verity-data=$IMAGES/elsewhere"
+        assert_refused 'no device-mapper' "$IMAGES/web.raw" -x "--verity-data=$IMAGES/elsewhere"
+    fi
 }
 
 # --- locks ----------------------------------------------------------------------------------------------------------
