@@ -11,6 +11,7 @@
 #include "run/run_machine.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdlib>
 #include <optional>
@@ -70,6 +71,10 @@ Resolved resolve_tree(Start& start, const CommandLine& line, const Config& comma
 
 Resolved resolve_bundle(Start& start, const CommandLine& line, const Config& command_line) {
     OciBundle bundle = read_oci_bundle(command_line.oci_bundle);
+    // Also when a bundle without a terminal makes the rest quiet: nothing in it is passed over in silence.
+    if (!bundle.runtime.left_out.empty() && !command_line.quiet) {
+        log::notice("config.json: not supported and left out: {}", fmt::join(bundle.runtime.left_out, ", "));
+    }
     const std::string& tree = command_line.directory.empty() ? bundle.root : command_line.directory;
     start.selection = select_root(tree, command_line.machine, command_line.ephemeral);
     return resolve(line, std::move(bundle), start.caller, start.switches);

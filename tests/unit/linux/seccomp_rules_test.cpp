@@ -89,7 +89,7 @@ TEST(SeccompRules, MaskedComparison) {
     const SeccompRules rules =
         refusing({{.index = 0, .comparison = SeccompComparison::masked_equal, .value = mask, .second = 0x3000000050}});
     EXPECT_EQ(answer(rules, SYS_read, {0x3000000050, 0, 0}), kRefused);
-    EXPECT_EQ(answer(rules, SYS_read, {0xff3fffff0000005a, 0, 0}), kRefused)
+    EXPECT_EQ(answer(rules, SYS_read, {0xffffff3f0000005a, 0, 0}), kRefused)
         << "what the mask takes away does not count";
     EXPECT_EQ(answer(rules, SYS_read, {0x3000000051 ^ 0x10, 0, 0}), SECCOMP_RET_ALLOW);
     EXPECT_EQ(answer(rules, SYS_read, {0x7000000050, 0, 0}), SECCOMP_RET_ALLOW);
