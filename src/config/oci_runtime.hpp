@@ -69,7 +69,7 @@ struct OciRuntime {
     std::vector<std::pair<std::string, std::string>> cgroup_attributes;    // file of the version 2 group, value
     std::optional<std::pair<unsigned short, unsigned short>> console_size; // rows, columns
     OciHooks hooks;
-    std::vector<std::string> left_out; // places in config.json that are known, harmless and not supported
+    std::vector<std::string> left_out; // places in config.json that are known, harmless and not supported; for a notice
 };
 
 } // namespace nspawn

@@ -8,7 +8,9 @@
 
 namespace nspawn {
 
-void OciValue::fail(std::string_view why) const { throw Error(fmt::format("{}: {}", printable(place_), why)); }
+void OciValue::fail(std::string_view why) const {
+    throw Error(place_.empty() ? std::string(why) : fmt::format("{}: {}", printable(place_), why));
+}
 
 void OciValue::expect(JsonNode::Kind kind, std::string_view what) const {
     if (node_.kind != kind) {

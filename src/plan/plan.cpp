@@ -5,7 +5,6 @@
 #include "plan/mount_table.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -182,10 +181,6 @@ void plan_payload(Plan& plan, const Config& config, const EnvironmentSwitches& s
 void plan_notices(Plan& plan) {
     if (plan.capabilities.missing != 0) {
         plan.notices.push_back("not available here and left out: " + format_capabilities(plan.capabilities.missing));
-    }
-    if (plan.oci && !plan.oci->left_out.empty()) {
-        plan.notices.push_back(
-            fmt::format("config.json: not supported and left out: {}", fmt::join(plan.oci->left_out, ", ")));
     }
     if (!plan.filter && !(plan.oci && plan.oci->seccomp)) {
         plan.notices.emplace_back("running without a system call filter");

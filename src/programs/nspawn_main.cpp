@@ -11,6 +11,7 @@
 #include "run/run_machine.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdlib>
 #include <optional>
@@ -71,6 +72,10 @@ Resolved resolve_tree(Start& start, const CommandLine& line, const Config& comma
 
 Resolved resolve_bundle(Start& start, const CommandLine& line, const Config& command_line) {
     OciBundle bundle = read_oci_bundle(command_line.oci_bundle);
+    // Also when a bundle without a terminal makes the rest quiet: nothing in it is passed over in silence.
+    if (!bundle.runtime.left_out.empty() && !command_line.quiet) {
+        log::notice("config.json: not supported and left out: {}", fmt::join(bundle.runtime.left_out, ", "));
+    }
     const bool other_tree = !command_line.directory.empty() || !command_line.image.empty();
     start.selection = select_root(other_tree ? command_line.directory : bundle.root, command_line.image,
                                   command_line.machine, command_line.ephemeral);

@@ -115,11 +115,20 @@ void protect_paths(ChildState& state) {
     }
 }
 
-// In the container's tree, as root still, right before the payload.
+// In the container's tree, right before the payload. The program is the tree's, and process 1 still holds the line to
+// the supervisor: it gets what the payload will have, but not the right to look into other processes, and process 1 has
+// more capabilities than it.
 void run_start_hooks(ChildState& state) {
-    if (bundle_of(state) != nullptr) {
-        run_hooks(bundle_of(state)->hooks.start_container, own_state(state, "created"));
+    if (bundle_of(state) == nullptr) {
+        return;
     }
+    const Plan& plan = state.plan;
+    run_hooks(bundle_of(state)->hooks.start_container, own_state(state, "created"), [&plan] {
+        const CapabilityMask kept = plan.capabilities.bounding & ~capability_bit(CAP_SYS_PTRACE);
+        drop_bounding_set_except(kept).or_throw("");
+        load_payload_filter(plan);
+        set_capabilities({.effective = kept, .permitted = kept, .bounding = kept}).or_throw("");
+    });
 }
 
 } // namespace nspawn

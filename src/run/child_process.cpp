@@ -251,6 +251,17 @@ void become_user(ChildState& state) {
     enter_working_directory(state);
 }
 
+void load_payload_filter(const Plan& plan) {
+    if (plan.oci && plan.oci->seccomp) {
+        const SeccompRules& rules = *plan.oci->seccomp;
+        load_filter(build_rule_filter(rules), rules.log ? LogRefusals::yes : LogRefusals::no)
+            .or_throw("system call filter");
+    } else if (plan.filter) {
+        const std::vector<sock_filter> filter = build_filter(*plan.filter);
+        load_filter(filter, plan.log_refused_calls ? LogRefusals::yes : LogRefusals::no).or_throw("system call filter");
+    }
+}
+
 void confine(ChildState& state) {
     const Plan& plan = state.plan;
     const CapabilityMask kept = plan.capabilities.bounding;
@@ -258,15 +269,8 @@ void confine(ChildState& state) {
     if (plan.no_new_privileges) {
         check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)").or_throw("");
     }
-    if (plan.oci && plan.oci->seccomp) {
-        const SeccompRules& rules = *plan.oci->seccomp;
-        load_filter(build_rule_filter(rules), rules.log ? LogRefusals::yes : LogRefusals::no)
-            .or_throw("system call filter");
-    } else if (plan.filter) {
-        // Before the capabilities go: without CAP_SYS_ADMIN a filter needs no_new_privs.
-        const std::vector<sock_filter> filter = build_filter(*plan.filter);
-        load_filter(filter, plan.log_refused_calls ? LogRefusals::yes : LogRefusals::no).or_throw("system call filter");
-    }
+    // Before the capabilities go: without CAP_SYS_ADMIN a filter needs no_new_privs.
+    load_payload_filter(plan);
     // Inheritable and ambient stay empty unless asked for: they would survive an exec that should have shed them.
     CapabilitySets sets;
     sets.bounding = kept;

@@ -107,6 +107,7 @@ void wait_for_verdict(ChildState& state);
 void look_up_user(ChildState& state);
 void become_user(ChildState& state);
 void confine(ChildState& state);
+void load_payload_filter(const Plan& plan);
 
 // child_exec.cpp
 void execute_payload(ChildState& state);

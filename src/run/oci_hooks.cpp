@@ -20,6 +20,7 @@ namespace nspawn {
 namespace {
 
 constexpr int kCannotExecute = 127;
+constexpr int kCannotConfine = 126;
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> list;
@@ -30,7 +31,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
     return list;
 }
 
-[[noreturn]] void become_hook(const OciHook& hook, int input) {
+[[noreturn]] void become_hook(const OciHook& hook, int input, const std::function<void()>& confine) {
     const std::vector<char*> words = pointers(hook.words);
     const std::vector<char*> environment = pointers(hook.environment);
     for (int signal = 1; signal < NSIG; ++signal) {
@@ -42,6 +43,13 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
     dup2(input, STDIN_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO); // standard output is the payload's
     close_range(STDERR_FILENO + 1, ~0U, 0);
+    try {
+        if (confine) {
+            confine();
+        }
+    } catch (const Error&) {
+        _exit(kCannotConfine);
+    }
     execve(hook.path.c_str(), words.data(), environment.data());
     _exit(kCannotExecute);
 }
@@ -57,11 +65,11 @@ UniqueFd pipe_with(const std::string& text) {
     return reading;
 }
 
-void run_hook(const OciHook& hook, const std::string& state) {
+void run_hook(const OciHook& hook, const std::string& state, const std::function<void()>& confine) {
     const UniqueFd input = pipe_with(state);
     const Pidfd process = clone_process({}).or_throw("");
     if (!process.valid()) {
-        become_hook(hook, input.get());
+        become_hook(hook, input.get(), confine);
     }
     pollfd waiting{process.get(), POLLIN, 0};
     const bool ended =
@@ -83,9 +91,9 @@ void run_hook(const OciHook& hook, const std::string& state) {
     }
 }
 
-void run_named(const OciHook& hook, const std::string& state) {
+void run_named(const OciHook& hook, const std::string& state, const std::function<void()>& confine = {}) {
     try {
-        run_hook(hook, state);
+        run_hook(hook, state, confine);
     } catch (Error& error) {
         throw error.with_context(fmt::format("config.json: {}: {}", hook.place, hook.path));
     }
@@ -111,9 +119,9 @@ std::string oci_state_json(const OciState& state) {
     return json.dump(false);
 }
 
-void run_hooks(const std::vector<OciHook>& hooks, const OciState& state) {
+void run_hooks(const std::vector<OciHook>& hooks, const OciState& state, const std::function<void()>& confine) {
     for (const OciHook& hook : hooks) {
-        run_named(hook, oci_state_json(state));
+        run_named(hook, oci_state_json(state), confine);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "config/oci_runtime.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ struct OciState {
 
 std::string oci_state_json(const OciState& state);
 
-// Throws Error at the first one that fails.
-void run_hooks(const std::vector<OciHook>& hooks, const OciState& state);
+// Throws Error at the first one that fails. `confine`: called in the hook's process before it becomes the hook, for
+// those that come out of a tree.
+void run_hooks(const std::vector<OciHook>& hooks, const OciState& state, const std::function<void()>& confine = {});
 // Runs all of them; what fails is a warning.
 void run_hooks_regardless(const std::vector<OciHook>& hooks, const OciState& state);
 

@@ -72,6 +72,7 @@ std::vector<BadValue> bad_values() {
         {"bind-user-shell", "zsh", "neither a boolean nor the absolute path"},
         {"bind-user-group", "a:b", "not the name of a group"},
         {"inaccessible", "/a/../b", "has a \"..\" in it"},
+        {"oci-bundle", "", "not a path of 1 to 4095 bytes"},
         {"resolv-conf", "", "not a boolean, and none of off, copy-host"},
         {"resolv-conf", "copy", "not a boolean"},
         {"timezone", "link", "none of off, copy, bind, symlink, delete, auto"},
