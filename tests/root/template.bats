@@ -13,14 +13,14 @@ from_template() { nspawn --console=read-only -D "$NEW" --template="$TREE" "$@" <
     run from_template sh -c 'echo inside >/mark; cat /proc/sys/kernel/hostname'
     assert_success
     assert_output --partial "Made $NEW from template $TREE (copy"
-    assert_line new
+    assert_line --regexp "^new"
     assert [ "$(cat "$NEW/mark")" = inside ]
     refute [ -e "$TREE/mark" ]
     assert [ "$NEW/etc/passwd" -ef "$NEW/etc/passwd2" ]
     run from_template cat /mark
     assert_success
     assert_line --partial "$NEW exists already; the template $TREE is not used."
-    assert_line inside
+    assert_line --regexp "^inside"
     run nspawn -q -P -D "$NEW" --template="$TREE" cat /mark
     assert_output inside
     rm -r "$NEW"
