@@ -53,7 +53,7 @@ struct Config {
     std::string root_hash;     // lower-case hex; empty: only what the image or a file beside it says
     std::string root_hash_sig; // "base64:" and the DER, or the absolute path of a file with the DER; empty: not given
     std::string verity_data;   // absolute path of the file with the hash tree; empty: not given
-    std::string machine;   // empty: derived from the tree
+    std::string machine;       // empty: derived from the tree
     bool ephemeral = false;
     bool read_only = false;
     Volatile volatile_mode = Volatile::no;

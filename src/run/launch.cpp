@@ -171,8 +171,7 @@ Launch launch(const LaunchInput& input) {
         in_stage(timeline, kStageExport,
                  [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
     }
-    PreparedMounts mounts =
-        in_stage(timeline, kStagePrepare, [&] { return prepare_mounts(input.plan, input.tree); });
+    PreparedMounts mounts = in_stage(timeline, kStagePrepare, [&] { return prepare_mounts(input.plan, input.tree); });
 
     Pty pty;
     in_stage(timeline, kStageConsole, [&] {
