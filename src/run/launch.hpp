@@ -26,7 +26,7 @@
 namespace nspawn {
 
 struct Launch {
-    ScratchRecord record; // declared first: dropped after everything it lists is gone
+    ScratchRecord record;                // declared first: dropped after everything it lists is gone
     std::optional<OverlayLayer> overlay; // for --volatile=overlay: may have directories that the mount needs
     IncomingDirectory incoming;
     std::optional<ScratchMount> unix_export;
