@@ -25,9 +25,14 @@ const char* source_path(ResolvConfSource source) {
     return kResolvConfPath;
 }
 
-// Read-only trees are writable again through a layer in memory that covers /etc too.
+// Read-only trees are writable again through a layer in memory that covers /etc too. What is bound on "/" is somebody
+// else's tree.
 bool etc_is_writable(const HostFilesInput& input) {
     const Volatile mode = input.config.volatile_mode;
+    const auto& mounts = input.config.custom_mounts;
+    if (std::any_of(mounts.begin(), mounts.end(), [](const CustomMount& mount) { return mount.destination == "/"; })) {
+        return false;
+    }
     const bool read_only = input.config.read_only || input.image.read_only;
     return !read_only || mode == Volatile::yes || mode == Volatile::overlay;
 }

@@ -31,7 +31,7 @@ struct HostFile {
     const char* target = ""; // in the container
     HostFileAction action = HostFileAction::copy;
     std::string source;             // on the host; symbolic links there are followed
-    std::string zone;               // of link; empty: the host's file is no link, or leads elsewhere; empty: the host's file is no link, or leads elsewhere
+    std::string zone;               // of link; empty: the host's file is no link, or leads elsewhere
     bool remove_if_missing = false; // the source
     bool on_request = false;        // asked for by name, so what cannot be done is worth a warning
     bool writable = true;           // the tree's /etc

@@ -21,7 +21,7 @@ load helpers
     local option
     for option in help version quiet settings no-pager directory machine ephemeral read-only volatile as-pid2 boot chdir setenv user \
         kill-signal notify-ready suppress-sync no-new-privileges capability drop-capability ambient-capability system-call-filter \
-        resolv-conf timezone link-journal rlimit oom-score-adjust cpu-affinity personality set-credential load-credential hostname uuid selinux-context \
+        oci-bundle resolv-conf timezone link-journal rlimit oom-score-adjust cpu-affinity personality set-credential load-credential hostname uuid selinux-context \
         selinux-apifs-context register keep-unit console pipe background dry-run json show-config timing; do
         grep -q -- "--$option\\b" "$BATS_TEST_TMPDIR/help" || fail "--$option is not in --help"
     done

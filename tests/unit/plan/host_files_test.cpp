@@ -116,6 +116,9 @@ TEST_F(HostFilesPlan, MountsMayHideWhatTheTreeHas) {
         input_.config.custom_mounts = {parse_tmpfs(destination)};
         EXPECT_TRUE(resolv_conf("auto").hidden) << destination;
     }
+    input_.config.custom_mounts = {parse_bind("/srv/other:/", false, "/")};
+    EXPECT_TRUE(resolv_conf("auto").hidden);
+    EXPECT_EQ(resolv_conf("auto").action, HostFileAction::bind);
     for (const char* destination : {"/etcetera", "/usr/lib", "/srv"}) {
         input_.config.custom_mounts = {parse_tmpfs(destination)};
         EXPECT_FALSE(resolv_conf("auto").hidden) << destination;
