@@ -15,7 +15,8 @@ struct Option;
 struct Origin {
     enum class Kind { built_in, implied, environment, settings_file, bundle, command_line };
     Kind kind = Kind::command_line;
-    std::string file;    // settings file, the environment variable's name, the option that implied it, or the place in a bundle
+    std::string
+        file; // settings file, the environment variable's name, the option that implied it, or the place in a bundle
     unsigned line = 0;   // 1-based; 0: none
     bool trusted = true; // false: a file that came with the image
 

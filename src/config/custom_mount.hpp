@@ -42,8 +42,8 @@ struct CustomMount {
     BindMapping mapping = BindMapping::none;
     uint32_t user = 0; // BindMapping::user: ids in the container
     uint32_t group = 0;
-    IdRanges ranges;     // BindMapping::ranges: `inside` the container, `outside` on disk
-    std::string options; // tmpfs: comma-separated mount options
+    IdRanges ranges;         // BindMapping::ranges: `inside` the container, `outside` on disk
+    std::string options;     // tmpfs: comma-separated mount options
     uint64_t attributes = 0; // bind: MOUNT_ATTR_* beside read_only
 };
 

@@ -41,11 +41,11 @@ struct HostFacts {
     bool selinux = false;
     bool seccomp = true;
     std::vector<HostDevice> devices;
-    unsigned listen_fds = 0;           // socket activation descriptors to pass on
-    bool nested = false;               // we are in a user namespace ourselves
-    bool can_make_nodes = true;        // mknod(2) of devices is allowed to us
-    bool stdio_has_terminal = false;   // one of the caller's standard streams is one
-    bool stub_resolver = false;        // systemd-resolved answers on the loopback interface
+    unsigned listen_fds = 0;         // socket activation descriptors to pass on
+    bool nested = false;             // we are in a user namespace ourselves
+    bool can_make_nodes = true;      // mknod(2) of devices is allowed to us
+    bool stdio_has_terminal = false; // one of the caller's standard streams is one
+    bool stub_resolver = false;      // systemd-resolved answers on the loopback interface
     LocalTime local_time = LocalTime::missing;
     std::string local_time_link;       // what stands in it
     std::string propagate_directory;   // shown as /run/host/incoming; empty: none
