@@ -1,5 +1,6 @@
 // Any config.json: read or refused with one printable line, and what was read is a configuration.
 #include "base/error.hpp"
+#include "base/json_reader.hpp"
 #include "base/text.hpp"
 #include "config/oci_bundle.hpp"
 #include "config/resolve.hpp"
