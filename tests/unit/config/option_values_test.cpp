@@ -68,7 +68,7 @@ std::vector<BadValue> bad_values() {
         {"overlay", "a:/b:/c", "the layer 'a' is no absolute path"},
         {"overlay-ro", "/a::/c", "only the layer that takes the changes may be left empty"},
         {"bind-user", "", "'' is not the name of a user"},
-        {"bind-user", "a b", "is not the name of a user"},
+        {"bind-user", "a:b", "is not the name of a user"},
         {"bind-user-shell", "zsh", "neither a boolean nor the absolute path"},
         {"bind-user-group", "a:b", "not the name of a group"},
         {"inaccessible", "/a/../b", "has a \"..\" in it"},
