@@ -119,7 +119,7 @@ TEST_F(Template, IsNotUsedWhereSomethingIs) {
 }
 
 TEST_F(Template, SomebodyFasterWins) {
-    const RootSelection selection = select_root(path("copy"), "", false, path("tree"));
+    const RootSelection selection = select_root(path("copy"), "", "", false, path("tree"));
     make_tree(path("copy"));
     write(path("copy/theirs"), "");
     const TreeFromTemplate made =
@@ -151,8 +151,8 @@ TEST_F(Template, PlacesThatCannotBeAreRefused) {
     EXPECT_THROW(description_of("dangling"), Error);
     EXPECT_THROW(description_of("file/copy"), Error);
     EXPECT_THROW(description_of(std::string(300, 'x')), Error);
-    EXPECT_THROW(select_root(path("copy"), "", false, path("missing")), Error);
-    EXPECT_THROW(select_root(path("copy"), "", false, path("file")), Error);
+    EXPECT_THROW(select_root(path("copy"), "", "", false, path("missing")), Error);
+    EXPECT_THROW(select_root(path("copy"), "", "", false, path("file")), Error);
     EXPECT_EQ(names_in(path("")), (std::set<std::string>{"tree", "dangling", "file"}));
 }
 
@@ -273,7 +273,7 @@ TEST_F(TemplateOnLoop, ASubvolumeIsSnapshotWithAllNestedInIt) {
     run("rm -r ../tree && btrfs -q subvolume create ../mnt/tree && ln -s mnt/tree ../tree");
     make_tree(path("mnt/tree"));
     run("btrfs -q subvolume create home/nested && echo nested > home/nested/file");
-    RootSelection selection = select_root(path("mnt/copy"), "", false, path("mnt/tree"));
+    RootSelection selection = select_root(path("mnt/copy"), "", "", false, path("mnt/tree"));
     ASSERT_TRUE(selection.missing);
     EXPECT_EQ(make_from_template(selection.directory.get(), selection.template_path, *selection.missing).description,
               "btrfs snapshot");
@@ -290,7 +290,7 @@ TEST_F(TemplateOnLoop, BlocksAreSharedWhereTheyCanBe) {
     fill();
     run("cp -a . ../mnt/tree && sync -f ../mnt/tree");
     const std::string before = listing("mnt/tree");
-    RootSelection selection = select_root(path("mnt/copy"), "", false, path("mnt/tree"));
+    RootSelection selection = select_root(path("mnt/copy"), "", "", false, path("mnt/tree"));
     ASSERT_TRUE(selection.missing);
     EXPECT_EQ(make_from_template(selection.directory.get(), selection.template_path, *selection.missing).description,
               "copy that shares its blocks");
