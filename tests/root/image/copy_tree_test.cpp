@@ -26,7 +26,7 @@ class Template : public RootFixture {
 protected:
     void make(std::string_view target) const { made_ = description_of(target); }
     [[nodiscard]] std::string description_of(std::string_view target) const {
-        RootSelection selection = select_root(path(target), "", false, path("tree"));
+        RootSelection selection = select_root(path(target), "", "", false, path("tree"));
         if (!selection.missing) {
             return "";
         }
