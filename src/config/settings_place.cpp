@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/file_kind.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "config/settings_syntax.hpp"
@@ -25,23 +26,6 @@ constexpr size_t kNameCountLimit = 1000;
 [[noreturn]] void refuse(const std::string& path, std::string_view reason) {
     throw Error(fmt::format("settings file {}: {}", printable(path), reason),
                 "Repair or remove it, or start with --settings=no.");
-}
-
-std::string_view kind_of(mode_t mode) {
-    switch (mode & S_IFMT) {
-    case S_IFDIR:
-        return "a directory";
-    case S_IFIFO:
-        return "a FIFO";
-    case S_IFSOCK:
-        return "a socket";
-    case S_IFCHR:
-        return "a character device";
-    case S_IFBLK:
-        return "a block device";
-    default:
-        return "something unknown";
-    }
 }
 
 struct stat status_of(int fd, const std::string& path) {
@@ -120,7 +104,7 @@ std::optional<std::string> SettingsPlace::read(const std::string& name) const {
         return std::string();
     }
     if (!S_ISREG(status.st_mode)) {
-        refuse(path, fmt::format("{}, not a regular file", kind_of(status.st_mode)));
+        refuse(path, fmt::format("{}, not a regular file", kind_of_file(status.st_mode)));
     }
     const Result<UniqueFd> file = reopen(entry->get(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file.ok()) {

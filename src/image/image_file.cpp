@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/file_kind.hpp"
 #include "base/log.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
@@ -17,21 +18,6 @@
 namespace nspawn {
 
 namespace {
-
-std::string_view kind_of(mode_t mode) {
-    switch (mode & S_IFMT) {
-    case S_IFDIR:
-        return "a directory";
-    case S_IFIFO:
-        return "a FIFO";
-    case S_IFSOCK:
-        return "a socket";
-    case S_IFCHR:
-        return "a character device";
-    default:
-        return "of an unknown kind";
-    }
-}
 
 bool is_directory(int fd) {
     struct stat status {};
@@ -59,7 +45,7 @@ UniqueFd open_image_file(const std::string& path) {
     struct stat status {};
     check(fstat(found.get(), &status), "fstat").or_throw(name);
     if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) {
-        throw Error(fmt::format("{} is {}, not a disk image", name, kind_of(status.st_mode)),
+        throw Error(fmt::format("{} is {}, not a disk image", name, kind_of_file(status.st_mode)),
                     S_ISDIR(status.st_mode) ? "For a directory tree use --directory=." : "")
             .with_code(S_ISDIR(status.st_mode) ? EISDIR : ENOTBLK);
     }
