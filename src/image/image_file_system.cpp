@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstring>
+#include <vector>
 
 #include <fcntl.h>
 #include <linux/btrfs.h>
