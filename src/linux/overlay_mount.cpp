@@ -41,7 +41,8 @@ Result<MountFd> mount_overlay(const OverlayLayers& layers, std::span<const Mount
     std::vector<MountOption> all = layers_by_descriptor(layers);
     all.insert(all.end(), options.begin(), options.end());
     Result<MountFd> mount = MountFd::create("overlay", all, attributes, complaint);
-    if (mount.error() != EINVAL) {
+    // EOPNOTSUPP: a file system that knows of no descriptors at all, as this one until Linux 6.5.
+    if (mount.error() != EINVAL && mount.error() != EOPNOTSUPP) {
         return mount;
     }
     all = layers_by_path(layers);
