@@ -100,13 +100,13 @@ owner() { stat -c %u:%g "$1"; }
 }
 
 @test "owners: missing top directories are the container root's" {
-    rmdir "$TREE/var"
+    rm -r "${TREE:?}/var"
     inside -U stat -c %u /var | grep -qx 0
     assert_equal "$(owner "$TREE/var")" 0:0
     rm -r "${TREE:?}/var"
     inside --private-users=1310720 --private-users-chown true
     assert_equal "$(owner "$TREE/var")" 1310720:1310720
-    rmdir "$TREE/var"
+    rm -r "${TREE:?}/var"
     chmod 0555 "$TREE"
     inside --private-users=1310720 true
     assert_equal "$(owner "$TREE/var")" 1310720:1310720
