@@ -103,11 +103,11 @@ int open_verity(const Cryptsetup& library, const UnlockRequest& request) {
 } // namespace
 
 MappedDevice::MappedDevice(MappedDevice&& other) noexcept
-    : library_(other.library_), name_(std::exchange(other.name_, {})) {}
+    : cryptsetup_(other.cryptsetup_), name_(std::exchange(other.name_, {})) {}
 
 MappedDevice::~MappedDevice() {
     if (!name_.empty()) {
-        library_.deactivate_by_name(nullptr, name_.c_str(), CRYPT_DEACTIVATE_DEFERRED);
+        cryptsetup_.deactivate_by_name(nullptr, name_.c_str(), CRYPT_DEACTIVATE_DEFERRED);
     }
 }
 
@@ -115,7 +115,7 @@ MappedDevice MappedDevice::open(const UnlockRequest& request, UnlockAnswer& answ
     MappedDevice device(Cryptsetup::load_library());
     require_device_mapper();
     const bool luks = request.hash_device.empty();
-    const int done = luks ? open_luks(device.library_, request) : open_verity(device.library_, request);
+    const int done = luks ? open_luks(device.cryptsetup_, request) : open_verity(device.cryptsetup_, request);
     if (luks && done == -EPERM) {
         answer = {UnlockOutcome::wrong_passphrase, {}};
         return device;

@@ -22,8 +22,8 @@ public:
     ~MappedDevice();
 
 private:
-    explicit MappedDevice(Cryptsetup library) : library_(library) {}
-    Cryptsetup library_;
+    explicit MappedDevice(Cryptsetup library) : cryptsetup_(library) {}
+    Cryptsetup cryptsetup_;
     std::string name_; // empty: there is none
 };
 
