@@ -2,16 +2,13 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
-#include "linux/process.hpp"
+#include "linux/program_output.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <csignal>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -27,31 +24,13 @@ constexpr std::string_view kHarmlessServices[] = {"files", "compat", "db", "syst
 // A file that is missing or cannot be read has nothing to say.
 std::string read_host_file(const char* path) { return read_file(AT_FDCWD, path, kMaxFile).value_or(""); }
 
-[[noreturn]] void become_getent(const char* database, const std::string& id) {
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        dup2(null, stream);
-    }
-    std::array<const char*, 4> arguments{"getent", database, id.c_str(), nullptr};
-    std::array<const char*, 2> environment{"PATH=/usr/bin:/bin", nullptr};
-    execve(kGetent, const_cast<char**>(arguments.data()), const_cast<char**>(environment.data()));
-    _exit(127);
-}
-
-// An answer that does not come in time counts as yes: another range is tried.
+// An answer that does not come in time, or does not end, counts as yes: another range is tried.
 bool getent_knows(const char* database, uint32_t id) {
-    const Pidfd process = clone_process({}).or_throw("starting getent");
-    if (!process.valid()) {
-        become_getent(database, fmt::to_string(id));
-    }
-    pollfd waiting{process.get(), POLLIN, 0};
-    if (poll(&waiting, 1, kPatience) != 1) {
-        (void)process.send_signal(SIGKILL);
-        (void)process.wait();
+    Result<ProgramOutput> answer = read_program({kGetent, database, fmt::to_string(id)}, kMaxFile, kPatience);
+    if (answer.error() == ETIMEDOUT || answer.error() == EFBIG) {
         return true;
     }
-    const ProcessEnd end = process.wait().or_throw("waiting for getent");
-    return end.exited && end.status == 0;
+    return std::move(answer).or_throw("asking getent").status == 0;
 }
 
 } // namespace

@@ -34,7 +34,11 @@ Result<std::string> read_in_time(int fd, size_t limit, int patience) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
         pollfd waiting{fd, POLLIN, 0};
-        if (left <= 0 || poll(&waiting, 1, static_cast<int>(left)) == 0) {
+        const int ready = left > 0 ? poll(&waiting, 1, static_cast<int>(left)) : 0;
+        if (ready < 0 && errno == EINTR) {
+            continue; // a read would wait for ever
+        }
+        if (ready == 0) {
             return SystemError{ETIMEDOUT, "poll"};
         }
         const ssize_t got = read(fd, buffer.data(), buffer.size());

@@ -3,15 +3,14 @@
 #include "image/copy_tree.hpp"
 #include "image/scratch_record.hpp"
 #include "image/template.hpp"
+#include "renames_meanwhile.hpp"
 #include "root_fixture.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <thread>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -207,24 +206,12 @@ TEST_F(Template, RenamesMeanwhileBringNothingIn) {
         std::filesystem::create_directories(path("tree/home/d" + std::to_string(number) + "/a"));
     }
     run("ln -s ../../outside home/link && ln -s ../../outside/secret etc/link");
-    std::atomic<bool> stop = false;
-    std::thread swapper([&] {
-        for (int number = 0; !stop; number = (number + 1) % 100) {
-            const std::string directory = path("tree/home/d" + std::to_string(number));
-            const std::string file = path("tree/etc/f" + std::to_string(number));
-            for (int turn = 0; turn < 2; ++turn) {
-                renameat2(AT_FDCWD, directory.c_str(), AT_FDCWD, path("tree/home/link").c_str(), RENAME_EXCHANGE);
-                renameat2(AT_FDCWD, file.c_str(), AT_FDCWD, path("tree/etc/link").c_str(), RENAME_EXCHANGE);
-            }
-        }
-    });
+    const RenamesMeanwhile renames(path("tree"), 100);
     for (int round = 0; round < 20; ++round) {
         EXPECT_NO_THROW(make("copy"));
         EXPECT_EQ(output_of("copy", "grep -rl --devices=skip secret . | head -1"), "");
         std::filesystem::remove_all(path("copy"));
     }
-    stop = true;
-    swapper.join();
 }
 
 TEST_F(Template, DepthIsNoMatter) {

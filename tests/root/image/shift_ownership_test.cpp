@@ -1,13 +1,13 @@
 // Ownership shifts on real file systems: what changes, what stays, what is never touched.
 #include "base/error.hpp"
 #include "image/shift_ownership.hpp"
+#include "renames_meanwhile.hpp"
 #include "root_fixture.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <csignal>
-#include <thread>
 
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -180,22 +180,12 @@ TEST_F(ShiftOwnership, RenamesMeanwhileLeadNowhereElse) {
         std::filesystem::create_directories(path("tree/home/d" + std::to_string(number) + "/a"));
     }
     run("ln -s ../../outside home/link && ln -s ../../outside/file etc/link && setfacl -m u:1:r etc/f7 etc/f8");
-    std::atomic<bool> stop = false;
-    std::thread swapper([&] {
-        for (int number = 0; !stop; number = (number + 1) % 200) {
-            const std::string directory = path("tree/home/d" + std::to_string(number));
-            const std::string file = path("tree/etc/f" + std::to_string(number));
-            for (int turn = 0; turn < 2; ++turn) {
-                renameat2(AT_FDCWD, directory.c_str(), AT_FDCWD, path("tree/home/link").c_str(), RENAME_EXCHANGE);
-                renameat2(AT_FDCWD, file.c_str(), AT_FDCWD, path("tree/etc/link").c_str(), RENAME_EXCHANGE);
-            }
+    {
+        const RenamesMeanwhile renames(path("tree"), 200);
+        for (uint32_t round = 1; round < 60; ++round) {
+            EXPECT_NO_THROW(shift(round * 65536));
         }
-    });
-    for (uint32_t round = 1; round < 60; ++round) {
-        EXPECT_NO_THROW(shift(round * 65536));
     }
-    stop = true;
-    swapper.join();
     for (const char* name : {"outside", "outside/a"}) {
         EXPECT_EQ(owner(name), "0:0 755");
     }
