@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,7 @@ bool same_values(const Resolved& a, const Resolved& b) {
 }
 
 void check_round_trip(const Resolved& resolved) {
-    const Resolved again = resolve(parse(spelled_out(resolved)), {}, Caller{}, EnvironmentSwitches{});
+    const Resolved again = resolve(parse(spelled_out(resolved)), std::span<const Assignment>(), Caller{}, EnvironmentSwitches{});
     require(same_values(resolved, again));
 }
 
@@ -96,7 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         const Config config = read_command_line(line, Caller{});
         fuzz::planted_bug(!config.machine.empty(), words.front());
         if (!line.request && !loads_credentials(line)) {
-            check_round_trip(resolve(line, {}, Caller{}, EnvironmentSwitches{}));
+            check_round_trip(resolve(line, std::span<const Assignment>(), Caller{}, EnvironmentSwitches{}));
         }
     } catch (const Error& error) {
         require(!error.message().empty() && printable(error.message()) == error.message());
