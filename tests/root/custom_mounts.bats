@@ -255,7 +255,20 @@ END
         ["--overlay=$BATS_TEST_TMPDIR/nothing:/x"]='No such file or directory'
         ["--overlay=$SHARED:$SHARED:/x"]='Too many levels'
         ["--overlay=$SHARED:$SHARED/file:/x"]='Not a directory'
+        ["--overlay=+/etc:+/etc:/x"]='Too many levels'
+        ["--bind=$SHARED:/$(printf 'x%.0s' {1..300})"]='File name too long'
+        ["--tmpfs=/$(printf 'x%.0s' {1..300})"]='File name too long'
+        ["--bind=/$(printf 'x/%.0s' {1..2100})"]='a path has at most 4095 bytes'
+        ["--bind=$SHARED:relative"]='is no absolute path'
+        ["--bind=$SHARED:/a/../../b"]='has a ".." in it'
+        ["--bind=+/../../etc:/x"]='has a ".." in it'
+        ["--bind=$BATS_TEST_TMPDIR/cycle:/x"]='Too many levels of symbolic links'
+        ["--bind=:/plain"]='/plain in the tree: is no directory'
+        ["--overlay=$BATS_TEST_TMPDIR/fifo::/x"]='Not a directory'
+        ["--inaccessible=/nothing"]='No such file or directory'
     )
+    ln -s cycle "$BATS_TEST_TMPDIR/cycle"
+    mkfifo "$BATS_TEST_TMPDIR/fifo"
     local option
     for option in "${!bad[@]}"; do
         run --separate-stderr inside "$option" true
@@ -266,6 +279,35 @@ END
     run --separate-stderr inside --bind="$SHARED:/loop/x" true
     assert_failure
     assert_one_error_line 'Too many levels of symbolic links'
+}
+
+@test "the same destination twice: the later one is seen" {
+    mkdir "$BATS_TEST_TMPDIR/second"
+    echo later >"$BATS_TEST_TMPDIR/second/file"
+    run inside --bind="$SHARED:/srv" --bind="$BATS_TEST_TMPDIR/second:/srv" cat /srv/file
+    assert_success
+    assert_output later
+}
+
+# A source that comes and goes: it is there or it is not, and what was opened stays what it is.
+@test "a source that disappears during the start is one line, or was there" {
+    local source=$BATS_TEST_TMPDIR/comes-and-goes i
+    while :; do
+        mkdir "$source"
+        rmdir "$source"
+    done 3>&- &
+    local other=$!
+    for i in {1..40}; do
+        run --separate-stderr inside --bind="$source:/seen" ls /
+        if ((status != 0)); then
+            assert_one_error_line 'No such file or directory'
+        else
+            assert_line seen
+        fi
+    done
+    kill "$other"
+    wait "$other" || true
+    rmdir "$source" 2>/dev/null || true
 }
 
 @test "a supervisor that is killed leaves no fresh directory behind for the next run" {

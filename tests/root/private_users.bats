@@ -99,6 +99,29 @@ owner() { stat -c %u:%g "$1"; }
     assert_equal "$(owner "$TREE/etc/passwd")" 0:0
 }
 
+@test "owners: a change of owner needs no room on the disk" {
+    local place=$BATS_TEST_TMPDIR/full number
+    mkdir "$place"
+    truncate -s 24M "$BATS_TEST_TMPDIR/full.raw"
+    mkfs.ext4 -q "$BATS_TEST_TMPDIR/full.raw"
+    mount -o loop "$BATS_TEST_TMPDIR/full.raw" "$place"
+    cp -a "$TREE" "$place/tree"
+    mkdir "$place/tree/many" "$place/tree/var/log" "$place/tree/var/log/journal"
+    for number in {1..200}; do
+        echo x >"$place/tree/many/$number"
+        chmod 6755 "$place/tree/many/$number"
+    done
+    cat /dev/zero >"$place/fill" 2>/dev/null || true
+    run nspawn -q -P -D "$place/tree" --private-users=1310720 --private-users-ownership=chown \
+        sh -c 'stat -c "%u %g %a" /many/* | uniq' </dev/null
+    local status=$status output=$output on_disk
+    on_disk=$(stat -c '%u %g %a' "$place"/tree/many/* | uniq)
+    umount "$place"
+    assert_success
+    assert_output '0 0 6755'
+    assert_equal "$on_disk" '1310720 1310720 6755'
+}
+
 @test "owners: missing top directories are the container root's" {
     rm -r "${TREE:?}/var"
     inside -U stat -c %u /var | grep -qx 0

@@ -86,7 +86,7 @@ with_tree() { # COMMAND...
 for option in -x --volatile=overlay --volatile=state; do
     expect 0 '^0 0$' "private users, id-mapped, with $option" with_tree run -D /tree4 $users $option sh -c 'touch /var/x 2>/dev/null || touch /run/x; stat -c "%u %g" /usr /etc | uniq'
 done
-expect 0 '^new 0$' "private users: an overlay of directories of the host" with_tree run -D /tree4 $users --overlay=/tree4/layer::/mnt sh -c 'ls /mnt/file >/dev/null && touch /mnt/new && stat -c "new %u" /mnt/new'
+expect 0 '^new 0$' "private users: an overlay of directories of the host" with_tree run -D /tree4 $users --overlay=/tree4/layer:/tree4/upper:/mnt sh -c 'ls /mnt/file >/dev/null && touch /mnt/new && stat -c "new %u" /mnt/new'
 expect 0 '^lower$' "a source in a tree with -x" with_tree run -D /tree4 -x --bind=+/layer:/seen cat /seen/file
 expect 0 '^lower$' "two sources in a tree with --volatile=overlay" with_tree run -D /tree4 --volatile=overlay --bind=+/layer:/seen --bind=+/layer/file:/one cat /one
 expect 0 'ID=tiny' "a source in an image" run -i parts.raw --bind=+/usr/lib:/seen cat /seen/os-release
