@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -134,6 +135,12 @@ bool OwnIds::contain(uint32_t first, uint32_t count) const {
         }
     }
     return covered >= end;
+}
+
+bool in_initial_user_namespace() {
+    constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD; // PROC_USER_INIT_INO, linux/proc_ns.h
+    struct stat status {};
+    return stat("/proc/self/ns/user", &status) == 0 && status.st_ino == kInitialUserNamespace;
 }
 
 Result<void> write_id_maps(pid_t process, const IdMap& map) {

@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+#include <linux/mount.h>
+
 namespace nspawn {
 
 // Where the container's "/" comes from once the tree is at hand (spec A.1, --volatile).
@@ -72,6 +74,7 @@ struct Plan {
     CgroupLayout container_cgroups = CgroupLayout::none;
 
     std::vector<OperationGroup> groups;
+    std::vector<std::string> sealed_last; // mounts of ours that become read-only when all is in them
     std::vector<HostFile> host_files;
     std::shared_ptr<const OciRuntime> oci; // null: not from a bundle
     JournalPlan journal;
@@ -80,6 +83,7 @@ struct Plan {
     // With a console or users of its own the supervisor makes the devpts, to open the terminal in it and to give it
     // away; else the child does.
     std::vector<MountOption> devpts_options;
+    uint64_t devpts_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 
     // The host's mount point of a tmpfs that the container's sockets can be reached through; empty: none.
     std::string unix_export;

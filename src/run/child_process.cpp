@@ -66,6 +66,15 @@ void reset_login_uid(ChildState& state) {
     }
 }
 
+void give_streams(uid_t user, gid_t group, bool terminals) {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        struct stat status {};
+        if (fstat(stream, &status) == 0 && (terminals || S_ISFIFO(status.st_mode))) {
+            (void)fchown(stream, user, group);
+        }
+    }
+}
+
 void start_session(ChildState& state) {
     check(setsid(), "setsid").or_throw("");
     take_console(state);
@@ -186,17 +195,6 @@ void make_home(const UserRecord& user) {
     }
 }
 
-// The payload's own streams must be its own to reopen, /dev/stdout for one. Never a file or terminal of the caller's.
-void give_streams(const ChildState& state) {
-    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        struct stat status {};
-        const bool known = fstat(stream, &status) == 0;
-        if (known && (state.input.pty_peer >= 0 || S_ISFIFO(status.st_mode))) {
-            (void)fchown(stream, state.user.uid, static_cast<gid_t>(-1));
-        }
-    }
-}
-
 void enter_working_directory(const ChildState& state) {
     const Payload& payload = state.plan.payload;
     const bool shell = payload.words.empty() && payload.mode == StartMode::pid1;
@@ -237,7 +235,7 @@ void become_user(ChildState& state) {
     const UserRecord& user = state.user;
     if (user.uid != 0) {
         make_home(user);
-        give_streams(state);
+        give_streams(user.uid, static_cast<gid_t>(-1), state.input.pty_peer >= 0);
     }
     const OciRuntime* const bundle = state.plan.oci.get();
     umask(bundle != nullptr && bundle->user ? bundle->user->umask.value_or(0022) : 0022);

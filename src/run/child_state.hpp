@@ -94,6 +94,7 @@ void place_host_files(ChildState& state);
 void place_journal(ChildState& state);
 
 // child_oci.cpp
+void join_bundle_namespaces(ChildState& state);
 void run_create_hooks(ChildState& state);
 void set_kernel_parameters(ChildState& state);
 void protect_paths(ChildState& state);
@@ -102,6 +103,9 @@ void run_start_hooks(ChildState& state);
 // child_process.cpp
 void bring_up_loopback(ChildState& state);
 void reset_login_uid(ChildState& state);
+// The payload's own streams must be its own to reopen, /dev/stdout for one: pipes are given to it, and terminals where
+// they are the container's. Never a file or terminal of the caller's.
+void give_streams(uid_t user, gid_t group, bool terminals);
 void start_session(ChildState& state);
 void set_process_attributes(ChildState& state);
 void limit_capabilities(ChildState& state);

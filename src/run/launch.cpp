@@ -314,7 +314,7 @@ Launch launch(const LaunchInput& input) {
                  [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
     }
     PreparedMounts mounts = in_stage(timeline, kStagePrepare, [&] {
-        launch.journal = JournalLink(input.plan.journal);
+        launch.journal = JournalLink(input.plan.journal, input.plan.id_map);
         return prepare_mounts(input.plan, input.tree, input.custom_mounts);
     });
 
