@@ -157,7 +157,7 @@ Result<UniqueFd> make_user_namespace(const IdMap& map) {
     UniqueFd alive(ends[1]);
     // A user namespace is made by being born into it. The process waits for nothing but our closing of the pipe, be it
     // by our death.
-    const Result<Pidfd> holder = clone_process({.flags = CLONE_NEWUSER});
+    Result<Pidfd> holder = clone_process({.flags = CLONE_NEWUSER});
     if (!holder.ok()) {
         return holder.system_error();
     }

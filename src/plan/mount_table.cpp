@@ -135,7 +135,8 @@ private:
                                        .attributes = kReadOnly,
                                        .importance = Importance::if_present});
         }
-        add.push_back(MountFileSystem{"tmpfs", "/dev", tmpfs_options("0755", "4m", "64k"), kNoSuid | kStrictAtime});
+        add.push_back(
+            MountFileSystem{"tmpfs", kDevicePath, tmpfs_options("0755", "4m", "64k"), kNoSuid | kStrictAtime});
         add.push_back(
             MountFileSystem{"tmpfs", "/run", tmpfs_options("0755", "20%", "800k"), kNoSuid | kNoDev | kStrictAtime});
         if (input_.switches.tmpfs_tmp) {

@@ -10,6 +10,7 @@
 
 namespace nspawn {
 
+inline constexpr const char* kDevicePath = "/dev";
 inline constexpr const char* kNotifySocketPath = "/run/host/notify";
 inline constexpr const char* kCredentialsPath = "/run/host/credentials";
 inline constexpr const char* kIncomingPath = "/run/host/incoming";

@@ -29,18 +29,19 @@
 namespace nspawn {
 
 Result<void> write_proc_file(const char* path, std::string_view value) {
-    const Result<UniqueFd> file = open_at(AT_FDCWD, path, O_WRONLY | O_NOFOLLOW);
+    Result<UniqueFd> file = open_at(AT_FDCWD, path, O_WRONLY | O_NOFOLLOW);
     if (!file.ok()) {
         return file.system_error();
     }
+    const int fd = file.value().release(); // closed by the exec
     struct statfs system {};
-    if (fstatfs(file.value().get(), &system) < 0) {
+    if (fstatfs(fd, &system) < 0) {
         return last_error("fstatfs");
     }
     if (system.f_type != PROC_SUPER_MAGIC) {
         return SystemError{EXDEV, "write"};
     }
-    return write_all(file.value().get(), value);
+    return write_all(fd, value);
 }
 
 namespace {

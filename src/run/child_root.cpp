@@ -21,7 +21,6 @@ void die_with_supervisor(ChildState& state) {
     state.input.supervisors_end.close();
     // When it has died before this, nobody holds the other end of the socket: the first message to it then fails.
     check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)").or_throw("");
-    umask(0); // modes in the plan are meant as written; set to 0022 before the payload runs
 }
 
 namespace {
@@ -121,7 +120,6 @@ void attach_old_root(const ChildState& state) {
 void leave_host_tree(ChildState& state) {
     // The old root lies on top of the new one since pivot_root(".", "."), pivot_root(2).
     check(umount2(".", MNT_DETACH), "umount2").or_throw("letting go of the host's tree");
-    state.input.supervisor.send(MessageKind::host_left).or_throw("");
     if (state.input.old_root.valid()) {
         attach_old_root(state);
     }

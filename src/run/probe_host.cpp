@@ -58,7 +58,7 @@ void probe_devices(HostFacts& facts) {
 
 void probe_os_release(HostFacts& facts) {
     for (const char* path : {"/etc/os-release", "/usr/lib/os-release"}) {
-        const Result<std::string> text = read_file(AT_FDCWD, path, kSmallFile);
+        const Result<std::string> text = read_kernel_file(AT_FDCWD, path, kSmallFile);
         if (text.ok()) {
             facts.os_release_path = path;
             for (auto& [name, value] : host_os_release_fields(text.value())) {
