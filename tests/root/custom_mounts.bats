@@ -128,6 +128,18 @@ mount_at() { # PATH OPTION...
     rm -r "$BATS_TEST_TMPDIR/other"
 }
 
+@test "bind on / with private users: the other directory is the one that is mapped" {
+    local other=$BATS_TEST_TMPDIR/other
+    cp -a "$BATS_FILE_TMPDIR/tiny" "$other"
+    run inside -U --bind="$other:/" sh -c 'stat -c %u /etc/passwd; touch /made'
+    assert_success
+    assert_output 0
+    assert_equal "$(stat -c %u "$other/made")" 0
+    run inside --private-users=1310720 --private-users-ownership=chown --bind="$other:/" stat -c %u /etc/passwd
+    assert_output 0
+    assert_equal "$(stat -c %u "$other/etc/passwd" "$TREE/etc/passwd" | tr '\n' ' ')" '1310720 0 '
+}
+
 @test "a tree that gets its /usr from a bind needs none of its own" {
     mv "$TREE/usr" "$BATS_TEST_TMPDIR/usr"
     rm -rf "${TREE:?}"/*

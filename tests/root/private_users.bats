@@ -240,7 +240,7 @@ owner() { stat -c %u:%g "$1"; }
     mkdir "$TREE/srv" "$TREE/srv/changes"
     cp -a "$BATS_FILE_TMPDIR/tiny" "$TREE/srv/inner"
     cp "$NSPAWN" "$TREE/usr/bin/nspawn-inside"
-    local option script='touch /new && rm /etc/passwd && rm -r /home && mkdir /home && ls -A /home && echo changed'
+    local option script='grep -q userxattr /proc/self/mountinfo && touch /new && rm /etc/passwd && rm -r /home && mkdir /home && ls -A /home && echo changed'
     for option in -x --volatile=overlay "-x --volatile=overlay"; do
         run inside -U sh -c "nspawn-inside -q -P $option -D /srv/inner sh -c '$script'"
         assert_success
