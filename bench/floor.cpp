@@ -7,10 +7,12 @@
 //   floor [-f] [-u] [-n] [-c CGROUP] [-s FILTER] [-t ROUNDS] TREE COMMAND [ARGUMENT…]
 //     -f  also the mounts, nodes, files and masks that the container interface asks for beyond /proc /sys /dev /run
 //     -u  user namespace 0:524288:65536 with the tree id-mapped         -n  network namespace
+//     -v  with -n: a veth pair into it
 //     -c  be born in a new group below this cgroup2 directory           -s  file of struct sock_filter to load
 //     -t  run so often, and print the median of each step in microseconds instead
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,12 +24,17 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <linux/veth.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -47,6 +54,7 @@ struct Options {
     bool full = false;
     bool user_namespace = false;
     bool network_namespace = false;
+    bool veth = false;
     const char* cgroup = nullptr;
     sock_fprog filter = {0, nullptr};
     int rounds = 0;
@@ -303,6 +311,10 @@ void drop_capabilities() {
     static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     static char container[] = "container=systemd-nspawn";
     std::array<char*, 3> environment = {path, container, nullptr};
+    if (options.veth && !options.user_namespace) { // it is made meanwhile
+        char byte = 0;
+        need(read(go, &byte, 1), "go");
+    }
     execve(options.command[0], options.command, environment.data());
     need(-1, options.command[0]);
     _exit(99);
@@ -343,6 +355,44 @@ int open_root() {
     return tree;
 }
 
+// A pair of virtual interfaces, its other end in the namespace of that process: one message, and the answer to it.
+void make_pair_of_links(int pid) {
+    alignas(NLMSG_ALIGNTO) std::array<char, 512> buffer{};
+    auto* const message = reinterpret_cast<nlmsghdr*>(buffer.data());
+    message->nlmsg_len = NLMSG_LENGTH(sizeof(ifinfomsg));
+    message->nlmsg_type = RTM_NEWLINK;
+    message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    const auto add = [&](unsigned short type, const void* data, size_t size) {
+        auto* const attribute = reinterpret_cast<rtattr*>(buffer.data() + NLMSG_ALIGN(message->nlmsg_len));
+        attribute->rta_type = type;
+        attribute->rta_len = static_cast<unsigned short>(RTA_LENGTH(size));
+        std::memcpy(RTA_DATA(attribute), data, size);
+        message->nlmsg_len = static_cast<__u32>(NLMSG_ALIGN(message->nlmsg_len) + RTA_ALIGN(attribute->rta_len));
+        return attribute;
+    };
+    const auto close_nest = [&](rtattr* nest) {
+        nest->rta_len = static_cast<unsigned short>(buffer.data() + message->nlmsg_len - reinterpret_cast<char*>(nest));
+    };
+    const std::string name = "floor" + std::to_string(getpid());
+    add(IFLA_IFNAME, name.c_str(), name.size() + 1);
+    rtattr* const info = add(IFLA_LINKINFO, "", 0);
+    add(IFLA_INFO_KIND, "veth", sizeof "veth");
+    rtattr* const data = add(IFLA_INFO_DATA, "", 0);
+    const ifinfomsg none{};
+    rtattr* const peer = add(VETH_INFO_PEER, &none, sizeof none);
+    add(IFLA_IFNAME, "host0", sizeof "host0");
+    add(IFLA_NET_NS_PID, &pid, sizeof pid);
+    close_nest(peer);
+    close_nest(data);
+    close_nest(info);
+    const int link_socket = need(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), "netlink");
+    need(static_cast<int>(send(link_socket, message, message->nlmsg_len, 0)), "send");
+    need(static_cast<int>(recv(link_socket, buffer.data(), buffer.size(), 0)), "recv");
+    errno = -static_cast<nlmsgerr*>(NLMSG_DATA(message))->error;
+    need(errno == 0 ? 0 : -1, "veth");
+    close(link_socket);
+}
+
 int run_once() {
     step("start");
     const int tree = open_root();
@@ -363,7 +413,7 @@ int run_once() {
         step("make the cgroup");
     }
     std::array<int, 2> go = {-1, -1};
-    if (options.user_namespace) {
+    if (options.user_namespace || options.veth) {
         need(pipe2(go.data(), O_CLOEXEC), "pipe");
     }
     const int pid = need(syscall(SYS_clone3, &arguments, sizeof arguments), "clone3");
@@ -374,6 +424,11 @@ int run_once() {
         const std::string directory = "/proc/" + std::to_string(pid);
         write_file((directory + "/uid_map").c_str(), kMap, 0);
         write_file((directory + "/gid_map").c_str(), kMap, 0);
+    }
+    if (options.veth) {
+        make_pair_of_links(pid);
+    }
+    if (go[1] >= 0) {
         need(write(go[1], "x", 1), "go");
         close(go[0]);
         close(go[1]);
@@ -432,7 +487,7 @@ sock_fprog read_filter(const char* path) {
 
 int main(int argc, char** argv) {
     int option = 0;
-    while ((option = getopt(argc, argv, "+func:s:t:")) != -1) {
+    while ((option = getopt(argc, argv, "+func:s:t:v")) != -1) {
         switch (option) {
         case 'f':
             options.full = true;
@@ -442,6 +497,9 @@ int main(int argc, char** argv) {
             break;
         case 'n':
             options.network_namespace = true;
+            break;
+        case 'v':
+            options.veth = true;
             break;
         case 'c':
             options.cgroup = optarg;

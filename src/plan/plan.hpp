@@ -13,6 +13,7 @@
 #include "linux/seccomp_filter.hpp"
 #include "plan/host_facts.hpp"
 #include "plan/host_files.hpp"
+#include "plan/network_plan.hpp"
 #include "plan/operation.hpp"
 
 #include <optional>
@@ -67,6 +68,7 @@ struct Plan {
     IdMap id_map;            // of the user namespace; empty: there is none
     bool map_tree = false; // the tree is shown through an id-mapped mount: it belongs to host ids as if there were none
     bool private_network = false;
+    NetworkPlan network;
     RootKind root = RootKind::tree;
     bool read_only = false;
     PivotRoot pivot_root; // what the tree is has been decided by the time of the plan; where its old root goes has not

@@ -25,6 +25,7 @@ struct Stage {
 constexpr Stage kChildStages[] = {
     {"die with the supervisor", die_with_supervisor},
     {"join the bundle's namespaces", join_bundle_namespaces},
+    {"join the network", join_network},
     {"prepare kernel file systems", prepare_kernel_file_systems},
     {"detach from the host", detach_from_host},
     {"run create hooks", run_create_hooks},
@@ -69,6 +70,7 @@ constexpr Stage kHelperStages[] = {
     {"die with the supervisor", die_with_supervisor},
     {"join the bundle's namespaces", join_bundle_namespaces},
     {"grant privileges", grant_privileges},
+    {"join the network", join_network},
     {"start the container's process", start_contained_process},
     {"map users", map_users},
     {"join namespaces", join_namespaces},

@@ -101,6 +101,7 @@ void protect_paths(ChildState& state);
 void run_start_hooks(ChildState& state);
 
 // child_process.cpp
+void join_network(ChildState& state);
 void bring_up_loopback(ChildState& state);
 void reset_login_uid(ChildState& state);
 // The payload's own streams must be its own to reopen, /dev/stdout for one: pipes are given to it, and terminals where

@@ -48,6 +48,8 @@ constexpr const char* kStagePrepare = "prepare mounts";
 constexpr const char* kStageConsole = "open the console";
 constexpr const char* kStageSockets = "make sockets";
 constexpr const char* kStageStart = "start the child";
+constexpr const char* kStageJoin = "open the network namespace";
+constexpr const char* kStageNetwork = "make network interfaces";
 constexpr const char* kStageHooks = "run runtime hooks";
 constexpr const char* kStageLimits = "limit resources";
 constexpr const char* kStageDevicePolicy = "set the device policy";
@@ -262,6 +264,9 @@ void limit_resources(const Launch& launch, const Plan& plan) {
     }
 }
 
+// Not the host's; its links are made while the child mounts.
+bool has_network_of_its_own(const Plan& plan) { return plan.private_network || plan.network.joins(); }
+
 bool limits_resources(const Plan& plan) { return plan.oci && !plan.oci->cgroup_attributes.empty(); }
 
 void let_payload_run(Launch& launch) {
@@ -290,6 +295,7 @@ Launch::~Launch() {
 }
 
 void Launch::give_back() {
+    network.take_back(record);
     if (cgroup && !cgroup->remove().ok()) {
         record.keep();
     }
@@ -298,6 +304,9 @@ void Launch::give_back() {
     }
     if (!incoming.remove().ok()) {
         record.keep();
+    }
+    if (network.is_in_zones()) {
+        network.leave_zones(record, !last || overlay.has_value());
     }
     if (!overlay) { // whose directories are recorded, too, and go last
         record.finish();
@@ -347,6 +356,10 @@ Launch launch(const LaunchInput& input) {
         }
     });
 
+    UniqueFd joined;
+    if (input.plan.network.joins()) {
+        joined = in_stage(timeline, kStageJoin, [&] { return open_joined_namespace(input.plan.network); });
+    }
     if (limits_resources(input.plan)) {
         in_stage(timeline, kStageLimits, [&] { limit_resources(launch, input.plan); });
     }
@@ -367,6 +380,7 @@ Launch launch(const LaunchInput& input) {
                                                .devpts = mounts.devpts,
                                                .pty_peer = pty.slave.get(),
                                                .pty_number = pty.number,
+                                               .network_namespace = joined.get(),
                                                .notify_socket = launch.notify_socket.get(),
                                                .stub_init = stub_init.get(),
                                                .exec_failure = exec_failure.get(),
@@ -382,6 +396,10 @@ Launch launch(const LaunchInput& input) {
         launch.overlay.emplace(std::move(*mounts.overlay));
     }
     child_end.reset(); // so that its end can be seen
+    if (has_network_of_its_own(input.plan)) {
+        await_leader(launch);
+        in_stage(timeline, kStageNetwork, [&] { launch.network.make(input.plan, launch.leader.pid(), launch.record); });
+    }
     if (waits_for_hooks(input.plan)) {
         await_leader(launch);
         in_stage(timeline, kStageHooks, [&] { run_runtime_hooks(launch, input.plan); });
@@ -420,6 +438,12 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
                                       kStageDevicePolicy, kStageReadBack, kStageGo};
     if (!plan.unix_export.empty()) {
         names.insert(std::find(names.begin(), names.end(), kStagePrepare), kStageExport);
+    }
+    if (plan.network.joins()) {
+        names.insert(std::find(names.begin(), names.end(), kStageStart), kStageJoin);
+    }
+    if (has_network_of_its_own(plan)) {
+        names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageNetwork);
     }
     if (limits_resources(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageStart), kStageLimits);

@@ -17,6 +17,7 @@
 #include "run/handshake.hpp"
 #include "run/incoming_directory.hpp"
 #include "run/journal_link.hpp"
+#include "run/network.hpp"
 #include "run/probe_host.hpp"
 #include "run/timeline.hpp"
 
@@ -28,6 +29,7 @@ namespace nspawn {
 struct Launch {
     ScratchRecord record;                // declared first: dropped after everything it lists is gone
     std::optional<OverlayLayer> overlay; // for --volatile=overlay: may have directories that the mount needs
+    Network network;
     IncomingDirectory incoming;
     std::optional<ScratchMount> unix_export;
     std::optional<Cgroup> cgroup;
@@ -38,6 +40,7 @@ struct Launch {
     std::optional<Handshake> handshake;
     RootTree* tree = nullptr; // told when the payload runs
     Pidfd helper;             // of the child, with private users
+    bool last = false;        // the machine ends with it, and what takes time may end later
     Pidfd leader;             // last: killed and reaped before the rest goes
 
     Launch() = default;

@@ -102,6 +102,7 @@ int run_until_end(const LaunchInput& input, Supervisor& supervisor, std::optiona
         try {
             launched.emplace(launch(input));
             ending = supervisor.watch_over(*launched);
+            launched->last = ending.kind != Ending::Kind::rebooted && !input.plan.keep_unit;
             if (ending.kind == Ending::Kind::rebooted && !input.plan.keep_unit) {
                 supervisor.service_manager().restarting();
             } else {

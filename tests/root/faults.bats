@@ -31,6 +31,9 @@ WAYS=(
     "-q --console=read-only"
     "-q -P -U --set-credential=a:b"
     "-q -U -x --private-network --console=read-only"
+    "-q -P -n --network-zone=faults --network-veth-extra=faults0:in0"
+    "-q -P -U --network=veth,address=10.9.6.2/24"
+    "-q -P --network-namespace-path=/proc/self/ns/net"
 )
 
 @test "the plan names its stages" {
