@@ -56,6 +56,20 @@ void private_users(Draft& draft, const Value& value);
 void private_users_ownership(Draft& draft, const Value& value);
 void private_users_chown(Draft& draft, const Value& value);
 void private_users_auto(Draft& draft, const Value& value);
+void private_network(Draft& draft, const Value& value);
+void network_namespace_path(Draft& draft, const Value& value);
+void network_veth(Draft& draft, const Value& value);
+void network_veth_extra(Draft& draft, const Value& value);
+void network_bridge(Draft& draft, const Value& value);
+void network_zone(Draft& draft, const Value& value);
+template <std::vector<HostPair> NetworkSettings::*member>
+void network_pairs(Draft& draft, const Value& value) {
+    std::vector<HostPair>& pairs = draft.config.network.*member;
+    for (HostPair& pair : parse_host_pairs(value.text)) {
+        pairs.push_back(std::move(pair));
+    }
+}
+void network(Draft& draft, const Value& value);
 void machine(Draft& draft, const Value& value);
 void hostname(Draft& draft, const Value& value);
 void uuid(Draft& draft, const Value& value);

@@ -9,6 +9,7 @@
 #include "config/custom_mount.hpp"
 #include "config/host_files.hpp"
 #include "config/image_policy.hpp"
+#include "config/network.hpp"
 #include "config/oci_runtime.hpp"
 #include "config/private_users.hpp"
 #include "linux/capability.hpp"
@@ -83,7 +84,7 @@ struct Config {
     UserChoice users;
     bool users_if_possible = false; // -U: without private users where the kernel has none
     TreeOwnership tree_ownership = TreeOwnership::off;
-    bool private_network = false;
+    NetworkSettings network;
     std::vector<std::string> bind_users; // names of users of the host
     bool bind_user_shell = false;        // they keep the shell that they have there …
     std::string bind_user_shell_path;    // … or get this one

@@ -55,6 +55,7 @@ public:
     Derived run() {
         check_conflicts(held_);
         settle_start_mode();
+        settle_network();
         settle_users();
         settle_shared_namespaces();
         settle_capabilities();
@@ -156,6 +157,27 @@ private:
         }
     }
 
+    // An interface of its own means a network of its own; one that is joined comes with its interfaces.
+    void settle_network() {
+        NetworkSettings& network = config_.network;
+        if (network.joins() && (network.has_links() || (!network.namespace_path.empty() && !network.machine.empty()))) {
+            const Assignment* const joined =
+                last_of(held_, network.namespace_path.empty() ? "network" : "network-namespace-path");
+            throw Error(fmt::format("{} cannot be combined with other network options",
+                                    place_of(joined != nullptr ? *joined : *last_of(held_, "network"))),
+                        "The network that is joined has its interfaces already; only --private-network goes with it.");
+        }
+        if (!network.bridge.empty() || !network.zone.empty()) {
+            if (!std::exchange(network.veth, true)) {
+                imply("network-veth", Origin::Kind::implied,
+                      network.zone.empty() ? "--network-bridge" : "--network-zone");
+            }
+        }
+        if (network.has_links() && !std::exchange(network.is_private, true)) {
+            imply("private-network", Origin::Kind::implied, network.veth ? "--network-veth" : "the network options");
+        }
+    }
+
     // Whoever lets a range be picked wants the tree to follow. In a settings file that means to change it, since that
     // is what it meant before there were id-mapped mounts.
     void settle_users() {
@@ -184,7 +206,8 @@ private:
             throw Error("--private-users-ownership=chown changes the tree, and --read-only or --volatile= forbid it",
                         "Use --private-users-ownership=map, or run once without them to change the owners.");
         }
-        if (switches_.api_vfs_writable.value_or(ApiVfsWritable::no) != ApiVfsWritable::no && !config_.private_network) {
+        if (switches_.api_vfs_writable.value_or(ApiVfsWritable::no) != ApiVfsWritable::no &&
+            !config_.network.is_private) {
             throw Error("$SYSTEMD_NSPAWN_API_VFS_WRITABLE cannot be combined with private users on the host's network",
                         "Add --private-network, or leave the variable unset.");
         }
@@ -229,13 +252,13 @@ private:
 
 CapabilityMask retained_capabilities(const Config& config) {
     CapabilityMask wanted = kDefaultRetainedCapabilities | config.capability;
-    if (config.private_network) {
+    if (config.network.is_private) {
         wanted |= capability_mask(CAP_NET_ADMIN);
     }
     // The host's network belongs to the host's users: the capability could not do there what it promises.
     const bool other_root = config.users.mode != UserMode::host &&
                             (config.users.mode != UserMode::map || id_outside(config.users.map, 0) != 0U);
-    if (other_root && !config.private_network) {
+    if (other_root && !config.network.is_private) {
         wanted &= ~capability_mask(CAP_NET_BIND_SERVICE);
     }
     return wanted & ~config.drop_capability;

@@ -53,6 +53,18 @@ Lines bind_users(const Config& config);
 Lines bind_user_shell(const Config& config);
 Lines bind_user_groups(const Config& config);
 Lines tree_ownership(const Config& config);
+Lines private_network(const Config& config);
+Lines network_namespace_path(const Config& config);
+Lines network_veth(const Config& config);
+Lines network_veth_extra(const Config& config);
+Lines network_bridge(const Config& config);
+Lines network_zone(const Config& config);
+Lines host_pairs(const std::vector<HostPair>& pairs);
+template <std::vector<HostPair> NetworkSettings::*member>
+Lines network_pairs(const Config& config) {
+    return host_pairs(config.network.*member);
+}
+Lines network(const Config& config);
 Lines uuid(const Config& config);
 Lines console(const Config& config);
 Lines background(const Config& config);

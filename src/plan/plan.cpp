@@ -29,7 +29,7 @@ uint64_t wanted_namespaces(const Config& config, const EnvironmentSwitches& swit
     if (switches.use_cgroup_namespace && host.cgroup_namespaces) {
         namespaces |= CLONE_NEWCGROUP;
     }
-    if (config.private_network) {
+    if (config.network.is_private) {
         namespaces |= CLONE_NEWNET;
     }
     if (!image.id_map.empty()) {
@@ -212,7 +212,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan.id_map = image.id_map;
     map_bound_users(plan.id_map, image.bound_users);
     plan.map_tree = image.map_tree;
-    plan.private_network = config.private_network;
+    plan.private_network = config.network.is_private;
     plan.root = root_kind(config.volatile_mode);
     plan.read_only = config.read_only || image.read_only || plan.root != RootKind::tree;
     plan.pivot_root = config.pivot_root;
@@ -247,7 +247,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan_mounts(plan, {config, switches, host, image});
     plan_notices(plan);
     const HostFilesInput host_files{
-        .config = config, .host = host, .image = image, .private_network = config.private_network};
+        .config = config, .host = host, .image = image, .private_network = config.network.is_private};
     plan.host_files = plan_host_files(host_files);
     plan.journal = plan_journal(host_files, plan.uuid);
     return plan;

@@ -92,7 +92,7 @@ TEST(PrivateUsers, AnUntrustedFileHasNoSay) {
     EXPECT_EQ(saying.warnings().size(), 2U);
     EXPECT_EQ(Saying({"--settings=override", "-U"}).untrusted("Exec.PrivateUsers=no").config().users.mode,
               UserMode::pick);
-    EXPECT_FALSE(Saying().untrusted("Network.Private=yes").config().private_network);
+    EXPECT_FALSE(Saying().untrusted("Network.Private=yes").config().network.is_private);
 }
 
 TEST(PrivateUsers, ChownNeedsATreeThatMayChange) {

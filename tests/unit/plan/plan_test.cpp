@@ -52,7 +52,7 @@ TEST(Namespaces, EachShareSwitchLeavesOneOut) {
 
 TEST(Namespaces, PrivateUsersAndNetworkHaveTheirOwn) {
     SampleInput input;
-    input.config.private_network = true;
+    input.config.network.is_private = true;
     EXPECT_EQ(input.plan().namespaces & (CLONE_NEWNET | CLONE_NEWUSER), static_cast<uint64_t>(CLONE_NEWNET));
     input.image.id_map = shifted_id_map(524288);
     const Plan plan = input.plan();
@@ -86,7 +86,7 @@ TEST(PrivateUsers, OwnWhatTheSupervisorMounts) {
 
 TEST(PrivateNetwork, ShowsOnlyItsOwnPartOfTheKernel) {
     SampleInput input;
-    input.config.private_network = true;
+    input.config.network.is_private = true;
     const Plan plan = input.plan();
     ASSERT_EQ(operations_of<MountParts>(plan).size(), 1U);
     EXPECT_EQ(operations_of<MountParts>(plan).front().target, "/sys");
@@ -104,7 +104,7 @@ TEST(Nested, TheSystemFileSystemOfAForeignNetworkIsTheOneHere) {
     EXPECT_TRUE(std::any_of(binds.begin(), binds.end(), [](const BindFromHost& bind) {
         return bind.target == "/sys" && bind.recursive && (bind.attributes & MOUNT_ATTR_RDONLY) != 0;
     }));
-    input.config.private_network = true;
+    input.config.network.is_private = true;
     EXPECT_EQ(operations_of<MountParts>(input.plan()).size(), 1U);
 }
 
