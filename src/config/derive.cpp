@@ -157,6 +157,10 @@ private:
         }
     }
 
+    [[nodiscard]] bool is_managed() const {
+        return config_.network_managed == ManagedMode::yes || config_.network_managed == ManagedMode::dhcp;
+    }
+
     // An interface of its own means a network of its own; one that is joined comes with its interfaces.
     void settle_network() {
         NetworkSettings& network = config_.network;
@@ -166,6 +170,9 @@ private:
             throw Error(fmt::format("{} cannot be combined with other network options",
                                     place_of(joined != nullptr ? *joined : *last_of(held_, "network"))),
                         "The network that is joined has its interfaces already; only --private-network goes with it.");
+        }
+        if (is_managed() && !network.has_links() && !network.joins() && !std::exchange(network.veth, true)) {
+            imply("network-veth", Origin::Kind::implied, "--network-managed");
         }
         if (!network.bridge.empty() || !network.zone.empty()) {
             if (!std::exchange(network.veth, true)) {

@@ -67,6 +67,7 @@ enum class MaskGroup {
     link_journal,
     users,
     network,
+    managed_network,
 };
 
 enum class HelpSection {

@@ -54,6 +54,8 @@ Lines bind_user_shell(const Config& config);
 Lines bind_user_groups(const Config& config);
 Lines tree_ownership(const Config& config);
 Lines private_network(const Config& config);
+Lines network_managed(const Config& config);
+Lines network_pool(const Config& config);
 Lines network_namespace_path(const Config& config);
 Lines network_veth(const Config& config);
 Lines network_veth_extra(const Config& config);

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "image/scratch_directory.hpp"
 #include "image/scratch_mount.hpp"
+#include "lease/lease_table.hpp"
 #include "linux/cgroup_branch.hpp"
 
 #include <algorithm>
@@ -24,7 +25,7 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup"};
+constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup", "lease"};
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -150,6 +151,17 @@ Result<void> reclaim_runtime_entry(const std::string& path, int kind) {
     return {};
 }
 
+Result<void> reclaim_lease(const std::string& path) {
+    if (path != lease_file(base_name(path))) {
+        return SystemError{EINVAL, "path"};
+    }
+    Result<LeaseTable> table = LeaseTable::lock(LeaseTable::Wait::no);
+    if (table.ok()) {
+        table.value().sweep();
+    }
+    return table.ok() ? Result<void>() : Result<void>(table.system_error());
+}
+
 Result<void> reclaim(ScratchKind kind, const std::string& path) {
     if (!is_absolute(path) || !is_normalized(path) || path.find('\0') != std::string::npos) {
         return SystemError{EINVAL, "path"};
@@ -167,6 +179,8 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return is_runtime_path(path) ? remove_leftover_mount(path) : SystemError{EINVAL, "path"};
     case ScratchKind::file:
         return reclaim_runtime_entry(path, 0);
+    case ScratchKind::lease:
+        return reclaim_lease(path);
     }
     return SystemError{EINVAL, "kind"};
 }

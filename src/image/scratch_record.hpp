@@ -22,6 +22,7 @@ enum class ScratchKind {
     mount,        // a ScratchMount below the runtime directory, with the directory it is on
     file,         // a regular file, socket, FIFO or symbolic link below the runtime directory
     empty_cgroup, // as cgroup, but before it is known that the group there is ours: only while nothing runs in it
+    lease,        // lease_file() of a machine: dead by now, so that the table of leases forgets it
 };
 
 class ScratchRecord {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace nspawn {
 
@@ -74,6 +75,10 @@ Result<void> change_setting(const std::string& directory, const std::string& nam
         }
     }
     return write_existing(AT_FDCWD, path.c_str(), value);
+}
+
+bool is_recorded(const std::string& directory, const std::string& name) {
+    return access((directory + "/" + file_of(name)).c_str(), F_OK) == 0;
 }
 
 void restore_settings(const std::string& directory) {

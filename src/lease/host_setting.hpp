@@ -13,6 +13,8 @@ namespace nspawn {
 
 // `name`: a path below /proc/sys. Nothing is done, and nothing written down, if it has the value already.
 Result<void> change_setting(const std::string& directory, const std::string& name, const std::string& value);
+// It was changed and not given back yet.
+bool is_recorded(const std::string& directory, const std::string& name);
 // All of them. A setting of another network namespace, or of an interface that is gone, is only forgotten.
 void restore_settings(const std::string& directory);
 

@@ -18,13 +18,15 @@ namespace {
 
 constexpr const char* kMachines = "/machines/";
 constexpr const char* kResolvConfs = "/resolv.conf/";
+constexpr const char* kDhcpHosts = "/dhcp/";
+constexpr const char* kLinks = "/links/";
 constexpr const char* kSettings = "/settings";
 
 Result<void> make_directories(const std::string& directory) {
     const size_t slash = directory.find_last_of('/');
     mkdir(directory.substr(0, slash).c_str(), 0755); // whether they are there now is told by the last one
     mkdir(directory.c_str(), 0755);
-    for (const char* below : {kMachines, kResolvConfs, kSettings}) {
+    for (const char* below : {kMachines, kResolvConfs, kDhcpHosts, kLinks, kSettings}) {
         if (mkdir((directory + below).c_str(), 0755) < 0 && errno != EEXIST) {
             return last_error("mkdir");
         }
@@ -67,6 +69,37 @@ bool is_alive(int directory, const char* name) {
     return file.ok() && is_held(file.value().get());
 }
 
+std::vector<std::string> names_in(const std::string& directory) {
+    std::vector<std::string> names;
+    const Result<UniqueFd> fd = open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (fd.ok()) {
+        (void)for_each_entry(fd.value().get(), [&](const dirent64& entry) {
+            names.emplace_back(static_cast<const char*>(entry.d_name));
+            return true;
+        });
+    }
+    return names;
+}
+
+// The lock of a link, and what a DHCP server there is told, as long as somebody has addresses on it.
+void forget_dead_links(const std::string& directory, const std::vector<LeaseRecord>& alive) {
+    const auto has = [&](auto matches) { return std::any_of(alive.begin(), alive.end(), matches); };
+    for (const std::string& link : names_in(directory + kLinks)) {
+        if (!has([&](const LeaseRecord& lease) { return lease.link == link; })) {
+            ::unlink((directory + kLinks + link).c_str());
+        }
+    }
+    for (const std::string& link : names_in(directory + kDhcpHosts)) {
+        const std::string hosts = directory + kDhcpHosts + link + "/";
+        for (const std::string& host : names_in(hosts)) {
+            if (!has([&](const LeaseRecord& lease) { return lease.link == link && lease.machine == host; })) {
+                ::unlink((hosts + host).c_str());
+            }
+        }
+        ::rmdir(hosts.c_str()); // stays unless it is empty
+    }
+}
+
 } // namespace
 
 Result<LeaseTable> LeaseTable::lock(Wait wait, std::string directory) {
@@ -94,13 +127,10 @@ void LeaseTable::sweep() {
     if (!machines.ok()) {
         return;
     }
-    bool any_alive = false;
     std::vector<std::string> dead;
     (void)for_each_entry(machines.value().get(), [&](const dirent64& entry) {
         const auto* const name = static_cast<const char*>(entry.d_name);
-        if (is_alive(machines.value().get(), name)) {
-            any_alive = true;
-        } else {
+        if (!is_alive(machines.value().get(), name)) {
             dead.emplace_back(name);
         }
         return true;
@@ -109,7 +139,9 @@ void LeaseTable::sweep() {
         ::unlink((path + name).c_str());
         ::unlink((directory_ + kResolvConfs + name).c_str());
     }
-    if (!any_alive) {
+    const std::vector<LeaseRecord> alive = leases();
+    forget_dead_links(directory_, alive);
+    if (alive.empty()) {
         restore_settings(directory_ + kSettings);
     }
 }
@@ -130,6 +162,15 @@ Result<UniqueFd> LeaseTable::add(const LeaseRecord& lease, std::string_view reso
     return put_file(directory_ + kMachines, lease.machine, lease_as_text(lease), true);
 }
 
+Result<void> LeaseTable::add_dhcp_host(const LeaseRecord& lease, std::string_view line) {
+    const std::string hosts = dhcp_hosts_directory(lease.link, directory_);
+    if (mkdir(hosts.c_str(), 0755) < 0 && errno != EEXIST) {
+        return last_error("mkdir");
+    }
+    const Result<UniqueFd> written = put_file(hosts + "/", lease.machine, line, false);
+    return written.ok() ? Result<void>() : Result<void>(written.system_error());
+}
+
 void LeaseTable::remove(const std::string& machine) {
     ::unlink((directory_ + kMachines + machine).c_str());
     ::unlink((directory_ + kResolvConfs + machine).c_str());
@@ -140,8 +181,18 @@ Result<void> LeaseTable::change_setting(const std::string& name, const std::stri
     return nspawn::change_setting(directory_ + kSettings, name, value);
 }
 
+bool LeaseTable::has_changed(const std::string& name) const { return is_recorded(directory_ + kSettings, name); }
+
+std::string lease_file(std::string_view machine, std::string_view directory) {
+    return std::string(directory) + kMachines + std::string(machine);
+}
+
 std::string leased_resolv_conf(std::string_view machine, std::string_view directory) {
     return std::string(directory) + kResolvConfs + std::string(machine);
+}
+
+std::string dhcp_hosts_directory(std::string_view link, std::string_view directory) {
+    return std::string(directory) + kDhcpHosts + std::string(link);
 }
 
 uint64_t own_network_namespace() {

@@ -30,8 +30,11 @@ public:
     Result<UniqueFd> add(const LeaseRecord& lease, std::string_view resolv_conf);
     // Of a machine whose descriptor was closed or is ours. What is not there is fine.
     void remove(const std::string& machine);
+    // A small file for whoever serves the machine's addresses by DHCP; it goes with the lease.
+    Result<void> add_dhcp_host(const LeaseRecord& lease, std::string_view line);
     // Changes a file below /proc/sys for as long as there are leases. Errors: as open(2) and write(2).
     Result<void> change_setting(const std::string& name, const std::string& value);
+    [[nodiscard]] bool has_changed(const std::string& name) const;
 
 private:
     LeaseTable(std::string directory, UniqueFd lock) : directory_(std::move(directory)), lock_(std::move(lock)) {}
@@ -40,8 +43,13 @@ private:
     UniqueFd lock_;
 };
 
+// Where the machine's lease lies.
+std::string lease_file(std::string_view machine, std::string_view directory = kLeaseDirectory);
 // Where the machine's resolv.conf lies on the host.
 std::string leased_resolv_conf(std::string_view machine, std::string_view directory = kLeaseDirectory);
+
+// Where the files of add_dhcp_host() for a link lie.
+std::string dhcp_hosts_directory(std::string_view link, std::string_view directory = kLeaseDirectory);
 
 // The caller's network namespace, by its inode number.
 uint64_t own_network_namespace();
