@@ -67,6 +67,7 @@ enum class MaskGroup {
     link_journal,
     users,
     network,
+    port,
 };
 
 enum class HelpSection {

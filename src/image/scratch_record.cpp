@@ -6,9 +6,12 @@
 #include "base/own_user.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
+#include "config/network_message.hpp"
 #include "image/scratch_directory.hpp"
 #include "image/scratch_mount.hpp"
+#include "image/worker_program.hpp"
 #include "linux/cgroup_branch.hpp"
+#include "linux/program_output.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -24,7 +27,7 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup"};
+constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup", "ports"};
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -150,6 +153,19 @@ Result<void> reclaim_runtime_entry(const std::string& path, int kind) {
     return {};
 }
 
+Result<void> reclaim_ports(const std::string& path) {
+    constexpr int kPatience = 10'000; // milliseconds
+    if (path != kPortRecords) {
+        return SystemError{EINVAL, "path"};
+    }
+    const std::string worker = find_worker("nspawn-network", "published ports");
+    const Result<ProgramOutput> done = read_program({worker, "reclaim"}, 4096, kPatience);
+    if (!done.ok()) {
+        return done.system_error();
+    }
+    return done.value().status == 0 ? Result<void>() : SystemError{EIO, "nspawn-network"};
+}
+
 Result<void> reclaim(ScratchKind kind, const std::string& path) {
     if (!is_absolute(path) || !is_normalized(path) || path.find('\0') != std::string::npos) {
         return SystemError{EINVAL, "path"};
@@ -167,6 +183,8 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return is_runtime_path(path) ? remove_leftover_mount(path) : SystemError{EINVAL, "path"};
     case ScratchKind::file:
         return reclaim_runtime_entry(path, 0);
+    case ScratchKind::ports:
+        return reclaim_ports(path);
     }
     return SystemError{EINVAL, "kind"};
 }

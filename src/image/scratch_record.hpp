@@ -22,6 +22,7 @@ enum class ScratchKind {
     mount,        // a ScratchMount below the runtime directory, with the directory it is on
     file,         // a regular file, socket, FIFO or symbolic link below the runtime directory
     empty_cgroup, // as cgroup, but before it is known that the group there is ours: only while nothing runs in it
+    ports,        // kPortRecords: what killed workers have left in the packet filter, which nspawn-network takes back
 };
 
 class ScratchRecord {
