@@ -72,6 +72,7 @@ void network_pairs(Draft& draft, const Value& value) {
     }
 }
 void network(Draft& draft, const Value& value);
+void port(Draft& draft, const Value& value);
 void machine(Draft& draft, const Value& value);
 void hostname(Draft& draft, const Value& value);
 void uuid(Draft& draft, const Value& value);

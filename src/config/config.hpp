@@ -12,6 +12,7 @@
 #include "config/managed_network.hpp"
 #include "config/network.hpp"
 #include "config/oci_runtime.hpp"
+#include "config/port.hpp"
 #include "config/private_users.hpp"
 #include "linux/capability.hpp"
 
@@ -88,6 +89,7 @@ struct Config {
     NetworkSettings network;
     ManagedMode network_managed = ManagedMode::no;
     AddressPools network_pools;
+    std::vector<PublishedPort> ports; // no two of them overlap
     std::vector<std::string> bind_users; // names of users of the host
     bool bind_user_shell = false;        // they keep the shell that they have there …
     std::string bind_user_shell_path;    // … or get this one

@@ -63,6 +63,7 @@ public:
         settle_tree();
         settle_journal();
         check_users();
+        check_ports();
         settle_template();
         settle_inspection();
         if (switches_.suppress_sync && last_of(held_, "suppress-sync") == nullptr) {
@@ -220,6 +221,14 @@ private:
         }
         if (switches_.api_vfs_writable == ApiVfsWritable::yes) {
             throw Error("$SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes cannot be combined with private users");
+        }
+    }
+
+    void check_ports() const {
+        if (!config_.ports.empty() && !config_.network.is_private) {
+            throw Error(fmt::format("{} needs a private network: on the host's every port is the host's already",
+                                    place_of(*last_of(held_, "port"))),
+                        "Use it with --network-veth, or with another link to the container.");
         }
     }
 

@@ -68,6 +68,7 @@ enum class MaskGroup {
     users,
     network,
     managed_network,
+    port,
 };
 
 enum class HelpSection {

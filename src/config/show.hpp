@@ -67,6 +67,7 @@ Lines network_pairs(const Config& config) {
     return host_pairs(config.network.*member);
 }
 Lines network(const Config& config);
+Lines ports(const Config& config);
 Lines uuid(const Config& config);
 Lines console(const Config& config);
 Lines background(const Config& config);

@@ -6,10 +6,13 @@
 #include "base/own_user.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
+#include "config/network_message.hpp"
 #include "image/scratch_directory.hpp"
 #include "image/scratch_mount.hpp"
 #include "lease/lease_table.hpp"
+#include "image/worker_program.hpp"
 #include "linux/cgroup_branch.hpp"
+#include "linux/program_output.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -25,7 +28,7 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup", "lease"};
+constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup", "lease", "ports"};
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -162,6 +165,19 @@ Result<void> reclaim_lease(const std::string& path) {
     return table.ok() ? Result<void>() : Result<void>(table.system_error());
 }
 
+Result<void> reclaim_ports(const std::string& path) {
+    constexpr int kPatience = 10'000; // milliseconds
+    if (path != kPortRecords) {
+        return SystemError{EINVAL, "path"};
+    }
+    const std::string worker = find_worker("nspawn-network", "published ports");
+    const Result<ProgramOutput> done = read_program({worker, "reclaim"}, 4096, kPatience);
+    if (!done.ok()) {
+        return done.system_error();
+    }
+    return done.value().status == 0 ? Result<void>() : SystemError{EIO, "nspawn-network"};
+}
+
 Result<void> reclaim(ScratchKind kind, const std::string& path) {
     if (!is_absolute(path) || !is_normalized(path) || path.find('\0') != std::string::npos) {
         return SystemError{EINVAL, "path"};
@@ -181,6 +197,8 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return reclaim_runtime_entry(path, 0);
     case ScratchKind::lease:
         return reclaim_lease(path);
+    case ScratchKind::ports:
+        return reclaim_ports(path);
     }
     return SystemError{EINVAL, "kind"};
 }

@@ -23,6 +23,7 @@ enum class ScratchKind {
     file,         // a regular file, socket, FIFO or symbolic link below the runtime directory
     empty_cgroup, // as cgroup, but before it is known that the group there is ours: only while nothing runs in it
     lease,        // lease_file() of a machine: dead by now, so that the table of leases forgets it
+    ports,        // kPortRecords: what killed workers have left in the packet filter, which nspawn-network takes back
 };
 
 class ScratchRecord {

@@ -213,6 +213,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     map_bound_users(plan.id_map, image.bound_users);
     plan.map_tree = image.map_tree;
     plan.private_network = config.network.is_private;
+    plan.network_request = {.machine = image.machine, .ports = config.ports};
     plan.root = root_kind(config.volatile_mode);
     plan.read_only = config.read_only || image.read_only || plan.root != RootKind::tree;
     plan.pivot_root = config.pivot_root;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config/config.hpp"
+#include "config/network_message.hpp"
 #include "config/environment_switches.hpp"
 #include "image/image_facts.hpp"
 #include "linux/id_map.hpp"
@@ -65,6 +66,7 @@ struct Plan {
     IdMap id_map;            // of the user namespace; empty: there is none
     bool map_tree = false; // the tree is shown through an id-mapped mount: it belongs to host ids as if there were none
     bool private_network = false;
+    NetworkRequest network_request; // what nspawn-network does for the container; nothing: it is not started
     RootKind root = RootKind::tree;
     bool read_only = false;
     PivotRoot pivot_root; // what the tree is has been decided by the time of the plan; where its old root goes has not

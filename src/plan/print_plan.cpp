@@ -295,6 +295,14 @@ void add_filter(std::string& out, const Plan& plan) {
     }
 }
 
+std::vector<std::string> port_texts(const Plan& plan) {
+    std::vector<std::string> texts;
+    for (const PublishedPort& port : plan.network_request.ports) {
+        texts.push_back(format_port(port));
+    }
+    return texts;
+}
+
 } // namespace
 
 std::string plan_as_text(const Plan& plan, const std::vector<const char*>& supervisor_stages,
@@ -307,6 +315,9 @@ std::string plan_as_text(const Plan& plan, const std::vector<const char*>& super
     add_line(out, "namespaces", join_words(namespace_names(plan.namespaces)));
     add_line(out, "users", fmt::format("{}{}", users_text(plan), plan.map_tree ? ", tree id-mapped" : ""));
     add_line(out, "console", console_text(plan.console));
+    if (!plan.network_request.ports.empty()) {
+        add_line(out, "ports", join_words(port_texts(plan)));
+    }
     add_operations(out, plan);
     add_host_files(out, plan);
 
@@ -444,7 +455,7 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
     Json stages = Json::array();
     add_stages(stages, supervisor_stages);
     add_stages(stages, child_stages);
-    const Json json = Json::object({
+    Json json = Json::object({
         {"machine", plan.machine},
         {"tree", plan.tree},
         {"root", root_text(plan)},
@@ -464,6 +475,9 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
         {"payload", payload},
         {"stages", stages},
     });
+    if (!plan.network_request.ports.empty()) {
+        json.set("ports", port_texts(plan));
+    }
     return json.dump() + "\n";
 }
 

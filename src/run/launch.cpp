@@ -36,6 +36,8 @@ constexpr const char* kStagePrepare = "prepare mounts";
 constexpr const char* kStageConsole = "open the console";
 constexpr const char* kStageSockets = "make sockets";
 constexpr const char* kStageStart = "start the child";
+constexpr const char* kStageStartNetwork = "start nspawn-network";
+constexpr const char* kStageAwaitNetwork = "await nspawn-network";
 constexpr const char* kStageHooks = "run runtime hooks";
 constexpr const char* kStageLimits = "limit resources";
 constexpr const char* kStageDevicePolicy = "set the device policy";
@@ -251,6 +253,7 @@ void let_payload_run(Launch& launch) {
 } // namespace
 
 Launch::~Launch() {
+    network.let_go();
     if (helper.valid()) {
         (void)helper.send_signal(SIGKILL); // has ended already on every regular way
         (void)helper.wait();
@@ -266,6 +269,9 @@ Launch::~Launch() {
         record.keep();
     }
     if (!incoming.remove().ok()) {
+        record.keep();
+    }
+    if (!network.end()) {
         record.keep();
     }
 }
@@ -316,6 +322,11 @@ Launch launch(const LaunchInput& input) {
     if (limits_resources(input.plan)) {
         in_stage(timeline, kStageLimits, [&] { limit_resources(launch, input.plan); });
     }
+    if (asks_for_something(input.plan.network_request)) {
+        // First of all: what it needs most of its time for needs no container.
+        in_stage(timeline, kStageStartNetwork,
+                 [&] { launch.network = NetworkWorker(input.plan.network_request, launch.record); });
+    }
     in_stage(timeline, kStageStart, [&] {
         Pidfd started = start_child(ChildInput{.plan = input.plan,
                                                .supervisor = *child_end,
@@ -358,6 +369,9 @@ Launch launch(const LaunchInput& input) {
     }
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input, mounts.custom); });
     await_leader(launch);
+    if (launch.network.is_running()) {
+        launch.network.enter_namespace_of(launch.leader.pid());
+    }
     launch.pty_master = std::move(pty.master);
     return launch;
 }
@@ -369,6 +383,9 @@ void answer_report(Launch& launch, const Plan& plan, const Message& report, Time
         tell_child(*launch.handshake, MessageKind::refused,
                    *problem); // which says so; one that has ended does not hear
         return;
+    }
+    if (launch.network.is_running()) {
+        in_stage(timeline, kStageAwaitNetwork, [&] { launch.network.await_ready(); });
     }
     in_stage(timeline, kStageGo, [&] {
         launch.journal.complete(report.code == 1);
@@ -392,6 +409,10 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
     }
     if (limits_resources(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageStart), kStageLimits);
+    }
+    if (asks_for_something(plan.network_request)) {
+        names.insert(std::find(names.begin(), names.end(), kStageStart), kStageStartNetwork);
+        names.insert(std::find(names.begin(), names.end(), kStageGo), kStageAwaitNetwork);
     }
     if (waits_for_hooks(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageHooks);

@@ -17,6 +17,7 @@
 #include "run/handshake.hpp"
 #include "run/incoming_directory.hpp"
 #include "run/journal_link.hpp"
+#include "run/network_worker.hpp"
 #include "run/probe_host.hpp"
 #include "run/timeline.hpp"
 
@@ -37,6 +38,7 @@ struct Launch {
     UniqueFd exec_failure; // reading end, with --as-pid2
     std::optional<Handshake> handshake;
     RootTree* tree = nullptr; // told when the payload runs
+    NetworkWorker network;    // runs only when somebody has to look after the container's network
     Pidfd helper;             // of the child, with private users
     Pidfd leader;             // last: killed and reaped before the rest goes
 
