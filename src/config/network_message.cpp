@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "config/network.hpp"
 
 #include <fmt/format.h>
 
@@ -13,11 +14,54 @@ constexpr std::string_view kKindWords[] = {"ask", "begin", "namespace", "ready",
 constexpr size_t kLongestAsk = 8192; // of what a packet can hold
 constexpr std::string_view kMachine = "machine";
 constexpr std::string_view kPort = "port";
+constexpr std::string_view kLink = "managed-link";
+constexpr std::string_view kContainerLink = "managed-container-link";
+constexpr std::string_view kGateway = "managed-gateway";
+constexpr std::string_view kAddress = "managed-address";
+constexpr std::string_view kWays = "managed-ways"; // "dhcp", "borrowed"
+constexpr size_t kMostAddresses = 16;
+
+void add_lines_of(const ManagedNetwork& network, std::vector<std::string>& lines) {
+    lines.push_back(fmt::format("{} {}\n", kLink, network.link));
+    lines.push_back(fmt::format("{} {}\n", kContainerLink, network.container_link));
+    for (const IpPrefix& gateway : network.gateways) {
+        lines.push_back(fmt::format("{} {}\n", kGateway, format_ip_prefix(gateway)));
+    }
+    for (const IpPrefix& address : network.addresses) {
+        lines.push_back(fmt::format("{} {}\n", kAddress, format_ip_prefix(address)));
+    }
+    lines.push_back(fmt::format("{} {} {}\n", kWays, network.dhcp ? "dhcp" : "", network.borrowed ? "borrowed" : ""));
+}
+
+bool add_prefix(std::vector<IpPrefix>& prefixes, std::string_view text) {
+    const auto prefix = parse_ip_prefix(text);
+    if (!prefix || prefixes.size() == kMostAddresses) {
+        return false;
+    }
+    prefixes.push_back(*prefix);
+    return true;
+}
+
+bool add_managed_line(ManagedNetwork& network, std::string_view keyword, std::string_view line) {
+    if (keyword == kLink || keyword == kContainerLink) {
+        (keyword == kLink ? network.link : network.container_link) = line;
+        return is_link_name(line);
+    }
+    if (keyword == kGateway || keyword == kAddress) {
+        return add_prefix(keyword == kGateway ? network.gateways : network.addresses, line);
+    }
+    network.dhcp = line.find("dhcp") != std::string_view::npos;
+    network.borrowed = line.find("borrowed") != std::string_view::npos;
+    return keyword == kWays;
+}
 
 std::vector<std::string> lines_of(const NetworkRequest& request) {
     std::vector<std::string> lines = {fmt::format("{} {}\n", kMachine, request.machine)};
     for (const PublishedPort& port : request.ports) {
         lines.push_back(fmt::format("{} {}\n", kPort, format_port(port)));
+    }
+    if (!request.managed.link.empty()) {
+        add_lines_of(request.managed, lines);
     }
     return lines;
 }
@@ -29,7 +73,7 @@ bool add_line(NetworkRequest& request, std::string_view line) {
     } else if (keyword == kPort && request.ports.size() < kMostPublishedPorts) {
         request.ports.push_back(parse_port(line));
     } else {
-        return false;
+        return add_managed_line(request.managed, keyword, line);
     }
     return true;
 }

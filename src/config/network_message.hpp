@@ -13,6 +13,7 @@
 // believes the other more than it has to: what is not of this form ends the conversation.
 #pragma once
 
+#include "config/managed_network.hpp"
 #include "config/port.hpp"
 
 #include <functional>
@@ -41,9 +42,12 @@ constexpr std::string_view kPortRecords = "/run/nspawn/ports";
 struct NetworkRequest {
     std::string machine;
     std::vector<PublishedPort> ports;
+    ManagedNetwork managed;
 };
 
-inline bool asks_for_something(const NetworkRequest& request) { return !request.ports.empty(); }
+inline bool asks_for_something(const NetworkRequest& request) {
+    return !request.ports.empty() || !request.managed.link.empty();
+}
 
 // The packets that ask for it, `begin` included.
 void for_each_packet(const NetworkRequest& request, const std::function<void(const std::string& packet)>& send);

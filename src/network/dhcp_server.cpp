@@ -65,7 +65,7 @@ std::string find_program() {
     char* const environment[] = {nullptr};
     const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0 && dup2(nothing, STDERR_FILENO) >= 0 &&
-        close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 &&
+        close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
         getppid() == starter) {
         execve(path.c_str(), arguments.data(), environment);
     }

@@ -48,7 +48,9 @@ void give(NetlinkSocket& socket, int index, const IpPrefix& address, const std::
 }
 
 void switch_on(NetlinkSocket& socket, int index, const std::string& link) {
-    if (const Result<void> done = change_link(socket, index, {.up = true}); !done.ok()) {
+    LinkChange change;
+    change.up = true;
+    if (const Result<void> done = change_link(socket, index, change); !done.ok()) {
         throw Error(fmt::format("managed network: switching {} on: {}", link, socket.reason(done.error())));
     }
 }

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "config/managed_network.hpp"
-#include "linux/netlink.hpp"
+#include "linux/link.hpp"
 #include "network/link_keeper.hpp"
 #include "network/service.hpp"
 

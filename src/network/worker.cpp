@@ -5,6 +5,7 @@
 #include "config/network_message.hpp"
 #include "network/address_watch.hpp"
 #include "network/confine.hpp"
+#include "network/managed_service.hpp"
 #include "network/port_service.hpp"
 #include "network/service.hpp"
 
@@ -64,6 +65,10 @@ private:
         if (!request.ports.empty()) {
             services_.push_back(
                 std::make_unique<PortService>(surroundings, request.machine, request.ports, host_.get()));
+        }
+        if (!request.managed.link.empty()) { // whose addresses the others need
+            services_.insert(services_.begin(),
+                             std::make_unique<ManagedService>(surroundings, request.machine, request.managed));
         }
     }
 
