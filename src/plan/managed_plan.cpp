@@ -1,11 +1,39 @@
 #include "plan/managed_plan.hpp"
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "plan/address_pool.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace nspawn {
+
+ManagedInput managed_input(const Config& config, const HostFacts& host, const NetworkPlan& network) {
+    ManagedInput input;
+    input.mode = config.network_managed;
+    input.pools = config.network_pools;
+    // The first one that nobody has plans of their own for.
+    const auto is_extra = [&](const PlannedLink& link) {
+        return std::any_of(config.network.extra.begin(), config.network.extra.end(),
+                           [&](const HostPair& pair) { return pair.host == link.host_name.name; });
+    };
+    const auto pair = std::find_if(network.links.begin(), network.links.end(), [&](const PlannedLink& link) {
+        return link.kind == LinkKind::veth && link.addresses.empty() && !is_extra(link);
+    });
+    if (input.mode == ManagedMode::no || pair == network.links.end()) {
+        return input;
+    }
+    input.shared = !pair->bridge.empty();
+    input.borrowed = input.shared && !pair->zone;
+    input.link = input.shared ? pair->bridge : pair->host_name.name;
+    input.container_link = pair->name.name;
+    input.networkd_file = pair->zone ? host.networkd_zone_file : input.shared ? "" : host.networkd_veth_file;
+    input.ipv6 = host.ipv6;
+    input.machine_id = host.machine_id.value_or(Id128());
+    return input;
+}
 
 ManagedPlan plan_managed_network(const ManagedInput& input) {
     ManagedPlan plan;
@@ -22,6 +50,9 @@ ManagedPlan plan_managed_network(const ManagedInput& input) {
         throw Error(fmt::format("systemd-networkd manages {} ({})", input.link, input.networkd_file),
                     "With --network-managed=auto it is left to it. To manage the link here, mask that file with a link "
                     "to /dev/null in /etc/systemd/network.");
+    }
+    if (input.link.find_first_of("\"\\*") != std::string::npos) {
+        throw Error(fmt::format("{} has a name that the packet filter takes for a pattern", printable(input.link)));
     }
     plan.link = input.link;
     plan.container_link = input.container_link;

@@ -4,7 +4,9 @@
 #pragma once
 
 #include "base/id128.hpp"
-#include "config/managed_network.hpp"
+#include "config/config.hpp"
+#include "plan/host_facts.hpp"
+#include "plan/network_plan.hpp"
 
 #include <string>
 #include <vector>
@@ -35,6 +37,7 @@ struct ManagedInput {
     bool ipv6 = false;         // the host has it
     Id128 machine_id;          // of the host
 };
+ManagedInput managed_input(const Config& config, const HostFacts& host, const NetworkPlan& network);
 // Throws Error when it is asked for and cannot be.
 ManagedPlan plan_managed_network(const ManagedInput& input);
 

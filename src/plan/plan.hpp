@@ -14,6 +14,8 @@
 #include "linux/seccomp_filter.hpp"
 #include "plan/host_facts.hpp"
 #include "plan/host_files.hpp"
+#include "plan/managed_plan.hpp"
+#include "plan/network_plan.hpp"
 #include "plan/operation.hpp"
 
 #include <optional>
@@ -67,6 +69,8 @@ struct Plan {
     bool map_tree = false; // the tree is shown through an id-mapped mount: it belongs to host ids as if there were none
     bool private_network = false;
     NetworkRequest network_request; // what nspawn-network does for the container; nothing: it is not started
+    NetworkPlan network;
+    ManagedPlan managed;
     RootKind root = RootKind::tree;
     bool read_only = false;
     PivotRoot pivot_root; // what the tree is has been decided by the time of the plan; where its old root goes has not

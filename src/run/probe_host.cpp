@@ -5,6 +5,7 @@
 #include "image/os_release.hpp"
 #include "linux/kernel_file.hpp"
 #include "plan/host_files.hpp"
+#include "run/networkd.hpp"
 
 #include <fmt/format.h>
 
@@ -92,6 +93,12 @@ void probe_local_time(HostFacts& facts) {
     }
 }
 
+// What the MAC addresses of interfaces follow from; a host without one has others in each run.
+std::optional<Id128> host_machine_id() {
+    const Result<std::string> text = read_file(AT_FDCWD, "/etc/machine-id", kSmallFile);
+    return text.ok() ? Id128::parse(trim(text.value())) : std::nullopt;
+}
+
 std::string environment_value(const char* name) {
     const char* value = std::getenv(name);
     return value != nullptr ? value : "";
@@ -170,6 +177,15 @@ HostProbe probe_host(const Config& config, const Caller& caller) {
     facts.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!config.selinux_context.empty() && !facts.selinux) {
         throw Error("--selinux-context=: SELinux is not enabled on this host");
+    }
+    if (config.network_managed != ManagedMode::no) {
+        facts.ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
+        const bool runs = networkd_runs();
+        facts.networkd_veth_file = runs ? networkd_file("80-container-ve.network") : "";
+        facts.networkd_zone_file = runs ? networkd_file("80-container-vz.network") : "";
+    }
+    if (config.network.has_links()) {
+        facts.machine_id = host_machine_id();
     }
     if (config.resolv_conf.way == HostFileWay::automatic) {
         facts.stub_resolver = stub_resolver_listens();
