@@ -260,5 +260,5 @@ ALL = {
     "start": start, "spaced": spaced, "mounts": mounts, "private": private, "version": version, "system-calls": system_calls,
     "libraries": libraries, "filter": filter_cost, "call-cost": call_cost, "boot": boot, "memory": memory,
     "parallel": parallel, "ephemeral": ephemeral,
-    "template": trees.template, "chown": trees.chown, "snapshot": trees.snapshot,
+    "template": trees.template, "chown": trees.chown, "snapshot": trees.snapshot, "image": trees.image,
 }

@@ -1,13 +1,15 @@
-"""Work on whole trees: copies from a template, changes of owner, snapshots. On file systems in memory, made for it."""
+"""Work on whole trees: copies from a template, changes of owner, snapshots, images. On file systems in memory, made for it."""
 import contextlib
 import os
 import pathlib
 import random
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from typing import Callable, Iterator
 
+from . import host
 from .report import Table
 from .timing import Competitor, RunFailed, Times
 
@@ -112,6 +114,53 @@ def chown(context) -> None:
         what = f"owners of a tree on {kind} in memory"
         times = measured(context, what, kind, turns, context.rounds(20, 6))
         context.report.add_ratio(what, times, "nspawn", "chown -R", 1.1)
+
+
+@contextlib.contextmanager
+def somebody_like_udev() -> Iterator[None]:
+    """The original insists on a running udev where it attaches images; a socket of that name is enough for it."""
+    directory = pathlib.Path("/run/udev")
+    made = not directory.exists()
+    directory.mkdir(exist_ok=True)
+    host.mount("udev", str(directory), "tmpfs", 0)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as udev:
+            udev.bind(str(directory / "control"))
+            udev.listen(64)
+            yield
+    finally:
+        subprocess.run(["umount", directory], check=True)
+        if made:
+            directory.rmdir()
+
+
+def make_image(kind: str, tree: pathlib.Path, image: pathlib.Path) -> None:
+    if kind == "squashfs":
+        making = ["mksquashfs", tree, image, "-quiet", "-no-progress", "-noI", "-noD", "-noF", "-noX"]
+    else:
+        subprocess.run(["truncate", "-s", "1G", image], check=True)
+        making = ["mkfs.ext4", "-q", "-d", tree, image]
+    subprocess.run(making, check=True, stdout=subprocess.DEVNULL)
+
+
+def image(context) -> None:
+    """`true` on the file system in an image: nearly all of it is looking into the image and attaching it."""
+    for kind in ("ext4", "squashfs"):
+        def turns(place: pathlib.Path) -> list[Turn]:
+            file = place / f"{kind}.raw"
+            make_image(kind, context.shop.tree, file)
+            options = ["-q", "-P", "-i", str(file), "/bin/true"]
+            ours = Competitor("nspawn", lambda number: [context.peers.nspawn, *options])
+            made = [Turn(ours, lambda: None)]
+            if context.peers.original is not None:
+                theirs = [context.peers.original, "--register=no", "--keep-unit", *options]
+                made.append(Turn(Competitor("systemd-nspawn", lambda number: theirs), lambda: None))
+            return made
+
+        what = f"`true` on an image with {kind}, in memory"
+        with somebody_like_udev():
+            times = measured(context, what, "tmpfs", turns, context.rounds(40, 10))
+        context.report.add_ratio(what, times, "nspawn", "systemd-nspawn", 0.5)
 
 
 def snapshot(context) -> None:

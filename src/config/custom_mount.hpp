@@ -6,6 +6,8 @@
 #pragma once
 
 #include "linux/id_map.hpp"
+#include "linux/mount_fd.hpp"
+#include "linux/mount_words.hpp"
 
 #include <cstdint>
 #include <string>
@@ -42,9 +44,10 @@ struct CustomMount {
     BindMapping mapping = BindMapping::none;
     uint32_t user = 0; // BindMapping::user: ids in the container
     uint32_t group = 0;
-    IdRanges ranges;         // BindMapping::ranges: `inside` the container, `outside` on disk
-    std::string options;     // tmpfs: comma-separated mount options
-    uint64_t attributes = 0; // bind: MOUNT_ATTR_* beside read_only
+    IdRanges ranges;     // BindMapping::ranges: `inside` the container, `outside` on disk
+    std::string options; // tmpfs: comma-separated mount options
+    MountChange change;  // bind: what is different from the source's mount, beside read_only
+    Propagation propagation = Propagation::unchanged; // bind: unchanged stands for our default, see bind_attributes()
 };
 
 // SRC[:DST[:OPTION,…]]; `directory` is what a relative SRC starts from.

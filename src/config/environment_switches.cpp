@@ -2,8 +2,11 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "linux/resource_limit.hpp"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace nspawn {
 
@@ -33,6 +36,22 @@ public:
             warnings_.push_back(problem_with(name, *value) + ", ignored");
         }
         return answer;
+    }
+
+    // At least one, so that "100ms" does not mean never; more than a day is a day.
+    [[nodiscard]] unsigned seconds(std::string_view name, unsigned usual) const {
+        constexpr uint64_t kSecond = 1'000'000;
+        constexpr uint64_t kMost = uint64_t{24} * 60 * 60;
+        const auto value = caller_.variable(name);
+        if (!value) {
+            return usual;
+        }
+        const auto span = *value == "infinity" ? std::optional(kMost * kSecond) : parse_time_span(*value, kSecond);
+        if (!span) {
+            warnings_.push_back(fmt::format("${}={}: not a time span, ignored", name, printable(value->substr(0, 80))));
+            return usual;
+        }
+        return static_cast<unsigned>(std::clamp<uint64_t>((*span + kSecond - 1) / kSecond, 1, kMost));
     }
 
 private:
@@ -97,6 +116,8 @@ ImageSwitches read_image_switches(const Caller& caller, const Reader& reader) {
     switches.verity_sidecar = reader.boolean("SYSTEMD_DISSECT_VERITY_SIDECAR", Malformed::warning).value_or(true);
     switches.verity_embedded = reader.boolean("SYSTEMD_DISSECT_VERITY_EMBEDDED", Malformed::warning).value_or(true);
     switches.verity_signature = reader.boolean("SYSTEMD_DISSECT_VERITY_SIGNATURE", Malformed::warning).value_or(true);
+    switches.userspace_verity = reader.boolean("SYSTEMD_ALLOW_USERSPACE_VERITY", Malformed::warning).value_or(true);
+    switches.verity_patience = reader.seconds("SYSTEMD_DISSECT_VERITY_TIMEOUT_SEC", switches.verity_patience);
     const std::string_view list =
         caller.variable("SYSTEMD_DISSECT_FILE_SYSTEMS").value_or("ext4:btrfs:xfs:f2fs:vfat:erofs:squashfs");
     for (const std::string_view type : split_any(list, ": ,")) {

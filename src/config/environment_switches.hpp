@@ -24,6 +24,8 @@ struct ImageSwitches {
     bool verity_sidecar = true;            // $SYSTEMD_DISSECT_VERITY_SIDECAR: look at files beside the image
     bool verity_embedded = true;           // $SYSTEMD_DISSECT_VERITY_EMBEDDED: look at signature partitions
     bool verity_signature = true;          // $SYSTEMD_DISSECT_VERITY_SIGNATURE: use signatures at all
+    bool userspace_verity = true;          // $SYSTEMD_ALLOW_USERSPACE_VERITY: certificates of verity.d count, too
+    unsigned verity_patience = 180;        // $SYSTEMD_DISSECT_VERITY_TIMEOUT_SEC: seconds until a device is set up
 };
 
 struct EnvironmentSwitches {

@@ -9,7 +9,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <fcntl.h>
+#include <linux/sched.h>
 
 namespace nspawn {
 
@@ -79,7 +82,30 @@ void say(OciBundle& bundle, std::string_view option, const OciValue& value, std:
 
 void leave_out(OciBundle& bundle, const OciValue& value) { bundle.runtime.left_out.push_back(value.place()); }
 
+void leave_out(OciBundle& bundle, const OciValue& value, std::string_view what) {
+    bundle.runtime.left_out.push_back(fmt::format("{} ({})", value.place(), printable(what)));
+}
+
 } // namespace oci
+
+namespace {
+
+// A name would be given to the machine of whoever starts the container, or to that of the other one.
+void check_names(const OciBundle& bundle, const OciValue& config) {
+    const OciRuntime& runtime = bundle.runtime;
+    const bool joined = std::any_of(runtime.joined_namespaces.begin(), runtime.joined_namespaces.end(),
+                                    [](const OciNamespace& space) { return space.type == CLONE_NEWUTS; });
+    if (!joined && (runtime.inherited_namespaces & CLONE_NEWUTS) == 0) {
+        return;
+    }
+    config.members([](std::string_view key, const OciValue& value) {
+        if ((key == "hostname" || key == "domainname") && !value.text().empty()) {
+            value.fail("needs a uts namespace of the container's own");
+        }
+    });
+}
+
+} // namespace
 
 OciBundle parse_oci_bundle(std::string_view text, const std::string& directory) {
     const JsonNode node = parse_json(text);
@@ -90,6 +116,7 @@ OciBundle parse_oci_bundle(std::string_view text, const std::string& directory) 
         (void)config.require(key);
     }
     read_members(bundle, config, oci::kFields);
+    check_names(bundle, config);
     return bundle;
 }
 

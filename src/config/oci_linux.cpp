@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 
+#include <linux/sched.h>
 #include <sys/stat.h>
 
 namespace nspawn::oci {
@@ -57,14 +58,34 @@ std::optional<IdMapping> read_mapping(const OciValue& value) {
     return mapping;
 }
 
-constexpr std::string_view kNamespaces[] = {"mount", "pid", "ipc", "uts", "cgroup", "user", "network"};
+// The tree is put together in a mount namespace of its own, process 1 is the payload, and users need to be known.
+// There always is a new cgroup namespace: /sys/fs/cgroup would show, and let change, all of the host's groups without.
+constexpr struct {
+    std::string_view name;
+    uint64_t flag;
+    bool can_be_joined;
+    bool can_be_inherited;
+} kNamespaces[] = {{"mount", CLONE_NEWNS, false, false}, {"pid", CLONE_NEWPID, false, true},
+                   {"ipc", CLONE_NEWIPC, true, true},    {"uts", CLONE_NEWUTS, true, true},
+                   {"cgroup", 0, false, true},           {"user", CLONE_NEWUSER, false, true},
+                   {"network", CLONE_NEWNET, true, true}};
+
+void join_namespace(Reading& reading, uint64_t flag, const OciValue& path) {
+    if (flag == CLONE_NEWNET) {
+        say(reading.bundle, "network-namespace-path", path, path.path());
+    } else {
+        reading.bundle.runtime.joined_namespaces.push_back({flag, path.path(), path.place()});
+    }
+}
 
 void read_namespace(Reading& reading, const OciValue& value) {
     const OciValue type = value.require("type");
     if (type.text() == "time") {
         type.fail("time namespaces are not supported");
     }
-    if (std::find(std::begin(kNamespaces), std::end(kNamespaces), type.text()) == std::end(kNamespaces)) {
+    const auto* const known = std::find_if(std::begin(kNamespaces), std::end(kNamespaces),
+                                           [&](const auto& space) { return space.name == type.text(); });
+    if (known == std::end(kNamespaces)) {
         type.fail(fmt::format("there is no namespace '{}'", printable(type.text())));
     }
     if (!reading.namespaces.insert(type.text()).second) {
@@ -73,17 +94,31 @@ void read_namespace(Reading& reading, const OciValue& value) {
     bool joins = false;
     value.members([&](std::string_view key, const OciValue& member) {
         if (key == "path") {
-            if (type.text() != "network") {
-                member.fail("only a network namespace can be joined");
+            if (!known->can_be_joined) {
+                member.fail(fmt::format("a {} namespace cannot be joined", known->name));
             }
-            say(reading.bundle, "network-namespace-path", member, member.path());
+            join_namespace(reading, known->flag, member);
             joins = true;
         } else if (key != "type") {
             member.fail("unknown key");
         }
     });
-    if (type.text() == "network" && !joins) {
+    if (known->flag == CLONE_NEWNET && !joins) {
         say(reading.bundle, "private-network", type, "yes");
+    }
+}
+
+// What is not listed is that of whoever starts the container.
+void settle_namespaces(Reading& reading, const OciValue& value) {
+    for (const auto& space : kNamespaces) {
+        if (reading.namespaces.count(std::string(space.name)) != 0) {
+            continue;
+        }
+        if (!space.can_be_inherited) {
+            value.require("namespaces")
+                .fail(fmt::format("a container without a {} namespace is not supported", space.name));
+        }
+        reading.bundle.runtime.inherited_namespaces |= space.flag;
     }
 }
 
@@ -243,12 +278,7 @@ void settle_users(Reading& reading, const OciValue& value) {
 void read_linux(OciBundle& bundle, const OciValue& value) {
     Reading reading{.bundle = bundle};
     value.require("namespaces").each([&](const OciValue& each) { read_namespace(reading, each); });
-    for (const char* needed : {"mount", "pid", "ipc", "uts"}) {
-        if (reading.namespaces.count(needed) == 0) {
-            value.require("namespaces")
-                .fail(fmt::format("a container without a {} namespace is not supported", needed));
-        }
-    }
+    settle_namespaces(reading, value);
     read_members(reading, value, kFields);
     settle_users(reading, value);
 }

@@ -115,9 +115,6 @@ void check_capabilities(const OciValue& value, const CapabilitySets& sets) {
     if ((sets.effective & ~sets.permitted) != 0) {
         value.fail("the effective set has capabilities that the permitted set lacks");
     }
-    if ((sets.ambient & ~(sets.permitted & sets.inheritable)) != 0) {
-        value.fail("the ambient set has capabilities that the permitted or the inheritable set lacks");
-    }
 }
 
 void read_capabilities(OciBundle& bundle, const OciValue& value) {
@@ -134,8 +131,14 @@ void read_capabilities(OciBundle& bundle, const OciValue& value) {
     if (given(4) && !given(2)) {
         reading.sets.inheritable = reading.sets.ambient;
     }
-    // Ambient capabilities that are not inheritable cannot be had; other runtimes leave them out, and so do we.
-    reading.sets.ambient &= reading.sets.permitted & reading.sets.inheritable;
+    // Ambient capabilities that are not inheritable cannot be had; other runtimes leave them out, and so do we, but
+    // not in silence.
+    const CapabilityMask possible = reading.sets.permitted & reading.sets.inheritable;
+    if (const CapabilityMask refused = reading.sets.ambient & ~possible; refused != 0) {
+        leave_out(bundle, value.require("ambient"),
+                  fmt::format("{}: not both permitted and inheritable", format_capabilities(refused)));
+    }
+    reading.sets.ambient &= possible;
     check_capabilities(value, reading.sets);
     bundle.runtime.capabilities = reading.sets;
 }

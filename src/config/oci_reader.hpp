@@ -10,6 +10,8 @@ namespace nspawn::oci {
 void say(OciBundle& bundle, std::string_view option, const OciValue& value, std::string text);
 // Known, harmless to leave out, and left out.
 void leave_out(OciBundle& bundle, const OciValue& value);
+// The same of one word of several.
+void leave_out(OciBundle& bundle, const OciValue& value, std::string_view what);
 
 void read_process(OciBundle& bundle, const OciValue& value);
 void read_mounts(OciBundle& bundle, const OciValue& value);

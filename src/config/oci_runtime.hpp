@@ -6,6 +6,8 @@
 
 #include "linux/capability.hpp"
 #include "linux/device_policy.hpp"
+#include "linux/mount_fd.hpp"
+#include "linux/mount_words.hpp"
 #include "linux/seccomp_rules.hpp"
 
 #include <cstdint>
@@ -32,6 +34,20 @@ struct OciDevice {
     unsigned minor = 0;
     uid_t uid = 0;
     gid_t gid = 0;
+};
+
+// What is said of a mount that every container has anyway.
+struct OciOwnMount {
+    std::string target;
+    MountChange change;
+    std::vector<MountOption> options; // of the file system; instead of ours of the same name
+};
+
+// A namespace that exists already and becomes the container's.
+struct OciNamespace {
+    uint64_t type = 0; // CLONE_NEW*
+    std::string path;
+    std::string place; // "linux.namespaces[1].path"
 };
 
 struct OciHook {
@@ -62,7 +78,10 @@ struct OciRuntime {
     std::optional<SeccompRules> seccomp;
     std::string domain_name;
     std::vector<std::pair<std::string, std::string>> sysctl; // dotted names
+    uint64_t inherited_namespaces = 0; // CLONE_NEW*: not listed, so those of whoever starts the container
+    std::vector<OciNamespace> joined_namespaces;
     std::vector<OciDevice> devices;
+    std::vector<OciOwnMount> own_mounts;
     std::vector<DeviceRule> device_rules; // allowed beside the default ones
     std::vector<std::string> masked_paths;
     std::vector<std::string> read_only_paths;

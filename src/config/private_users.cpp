@@ -63,7 +63,8 @@ UserChoice parse_private_users(std::string_view text, bool boolean_first) {
         return {UserMode::map, {{0, 0, kIdsPerContainer}}};
     }
     if (text == "managed") {
-        throw Error("managed ranges need a service that hands them out, which is not supported");
+        throw Error("managed ranges are handed out by systemd-nsresourced, which is not supported",
+                    "--private-users=pick finds a free range by itself, and --private-users=BASE names one.");
     }
     if (text.empty() || text.find_first_not_of("0123456789:,") != std::string_view::npos) {
         throw Error("not yes, no, pick, identity, a base id or a map (INSIDE:OUTSIDE:COUNT,…)");
@@ -85,7 +86,8 @@ TreeOwnership parse_tree_ownership(std::string_view text) {
         return TreeOwnership::automatic;
     }
     if (text == "foreign") {
-        throw Error("trees of the foreign range need a service that mounts them, which is not supported");
+        throw Error("trees of the foreign range are mounted by systemd-mountfsd, which is not supported",
+                    "Such a tree is given to ordinary ids with --private-users=0 --private-users-ownership=chown.");
     }
     throw Error("not off, chown, map or auto");
 }

@@ -123,7 +123,60 @@ DiskPartition describe(blkid_partition entry, PartitionTable table) {
     return part;
 }
 
-void read_partitions(const Probe& probe, int image, DiskLayout& layout) {
+uint64_t little_endian(std::string_view bytes, size_t at, size_t length) {
+    uint64_t value = 0;
+    for (size_t i = length; i-- > 0;) {
+        value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+    }
+    return value;
+}
+
+// `length` bytes, zeros where the image ends.
+std::string read_at(int image, uint64_t offset, size_t length) {
+    std::string bytes(length, '\0');
+    if (offset <= INT64_MAX) {
+        (void)pread(image, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    }
+    return bytes;
+}
+
+// The entries in use of a GPT whose header is in this sector; 0: there is none. Source: UEFI specification, 5.3.
+size_t count_gpt_entries(int image, unsigned sector_size, uint64_t header_sector) {
+    constexpr size_t kHeader = 92;
+    constexpr uint64_t kMostEntries = 4096;
+    constexpr uint64_t kLongestEntry = 4096;
+    constexpr size_t kType = 16; // bytes; all zero: not in use
+    const std::string header = read_at(image, header_sector * sector_size, kHeader);
+    const uint64_t first = little_endian(header, 72, 8);
+    const uint64_t count = little_endian(header, 80, 4);
+    const uint64_t size = little_endian(header, 84, 4);
+    if (!header.starts_with("EFI PART") || count > kMostEntries || size < kType || size > kLongestEntry ||
+        first > UINT64_MAX / sector_size / 2) {
+        return 0;
+    }
+    const std::string entries = read_at(image, first * sector_size, count * size);
+    size_t used = 0;
+    for (uint64_t i = 0; i < count; ++i) {
+        const std::string_view type = std::string_view(entries).substr(i * size, kType);
+        used += type.find_first_not_of('\0') == std::string_view::npos ? 0 : 1;
+    }
+    return used;
+}
+
+// The library leaves out entries that lie outside of the area which the header names, as the kernel does; something of
+// the image would be missing without a word.
+void require_all_entries(int image, unsigned sector_size, uint64_t image_size, size_t known) {
+    size_t used = count_gpt_entries(image, sector_size, 1);
+    if (used == 0) {
+        used = count_gpt_entries(image, sector_size, image_size / sector_size - 1);
+    }
+    if (used > known) {
+        throw Error(
+            fmt::format("{} of the {} entries of its partition table lie outside of the disk", used - known, used));
+    }
+}
+
+void read_partitions(const Probe& probe, int image, unsigned sector_size, DiskLayout& layout) {
     const std::string type = value_of(probe, "PTTYPE");
     layout.table = type == "gpt" ? PartitionTable::gpt : PartitionTable::mbr;
     if (type != "gpt" && type != "dos") {
@@ -137,6 +190,9 @@ void read_partitions(const Probe& probe, int image, DiskLayout& layout) {
     if (static_cast<size_t>(count) > kMostPartitions) {
         throw Error(
             fmt::format("it has {} partitions, more than the {} that a disk can have here", count, kMostPartitions));
+    }
+    if (layout.table == PartitionTable::gpt) {
+        require_all_entries(image, sector_size, layout.size, static_cast<size_t>(count));
     }
     for (int i = 0; i < count; ++i) {
         DiskPartition part = describe(blkid_partlist_get_partition(list, i), layout.table);
@@ -162,7 +218,7 @@ std::optional<DiskLayout> probe_with(int image, unsigned sector_size, bool& brok
     }
     read_content(probe, answer, image, layout.whole);
     if (answer == Answer::found && !value_of(probe, "PTTYPE").empty() && layout.whole.content.empty()) {
-        read_partitions(probe, image, layout);
+        read_partitions(probe, image, sector_size, layout);
     }
     return layout;
 }

@@ -91,7 +91,8 @@ int open_verity(const Cryptsetup& library, const UnlockRequest& request) {
         throw Error(fmt::format("it cannot be decrypted: {}", error_text(code))).with_code(code);
     }
     if (request.need_signature) {
-        throw Error(fmt::format("no key that this kernel trusts has signed its root hash ({})", error_text(code)))
+        throw Error(fmt::format("no key that this kernel trusts has signed its root hash ({})", error_text(code)),
+                    "Nor has anybody with a certificate in /etc/verity.d (NAME.crt).")
             .with_code(code);
     }
     if (code == EPERM || code == EINVAL || code == EIO) {

@@ -8,6 +8,7 @@
 #include "base/work_stack.hpp"
 #include "image/copy_file.hpp"
 #include "image/hard_links.hpp"
+#include "image/open_directories.hpp"
 #include "linux/extended_attributes.hpp"
 #include "linux/mount_fd.hpp"
 #include "linux/termination.hpp"
@@ -16,7 +17,6 @@
 
 #include <array>
 #include <climits>
-#include <memory>
 
 #include <fcntl.h>
 #include <linux/mount.h>
@@ -29,16 +29,22 @@ namespace {
 constexpr unsigned kThreads = 2;
 constexpr size_t kListBuffer = size_t{32} * 1024;
 
-// A directory and its copy.
+using Directories = OpenDirectories<2>; // the source and its copy
+constexpr size_t kSource = 0;
+constexpr size_t kTarget = 1;
+
+// A directory that is at hand, with its copy.
 struct Pair {
-    UniqueFd source;
-    UniqueFd target;
-    std::string path; // below the top; empty: the top itself
+    Directories::Place place;
+    Directories::Held open;
+
+    [[nodiscard]] int source() const { return (*open)[kSource].get(); }
+    [[nodiscard]] int target() const { return (*open)[kTarget].get(); }
 };
 
-// A directory whose copy was made and is still empty. What holds it stays open as long as it is to be filled.
+// A directory whose copy was made and is still empty.
 struct Pending {
-    std::shared_ptr<Pair> parent;
+    Directories::Place parent;
     std::string name;
 };
 
@@ -53,6 +59,7 @@ struct Copy {
     UniqueFd target; // the top
     uid_t own_uid = geteuid();
     gid_t own_gid = getegid();
+    Directories directories;
     WorkStack<Pending> pending;
     CopyAbilities abilities;
     HardLinks links;
@@ -68,7 +75,7 @@ const char* hint_for(int code) {
     case EDQUOT:
         return "Nothing of the copy is kept. Make room, or start from a throw-away copy of it with --ephemeral.";
     case EMFILE:
-        return "Too many levels of directories are open at once: raise ulimit -n.";
+        return "Raise ulimit -n.";
     default:
         return "";
     }
@@ -80,46 +87,52 @@ public:
     explicit TreeCopier(Copy& copy) : copy_(copy), files_(copy.abilities) {}
 
     void operator()(const Pending& next) {
-        const Pair& parent = *next.parent;
+        const Result<Directories::Held> reopened = copy_.directories.open(next.parent);
+        if (has_vanished(reopened.error()) || reopened.error() == ESTALE) {
+            return; // of the source; nobody else changes the copy
+        }
+        const Pair parent{next.parent, must(reopened, {next.parent, nullptr}, "")};
         const char* const name = next.name.c_str();
-        Result<UniqueFd> source = open_beneath(parent.source.get(), name, O_RDONLY | O_DIRECTORY);
+        Result<UniqueFd> source = open_beneath(parent.source(), name, O_RDONLY | O_DIRECTORY);
         if (source.error() == EXDEV) {
-            dress_entry(parent, name, must(status_of(parent.source.get(), name), parent, name)); // a mount is left out
+            dress_entry(parent, name, must(status_of(parent.source(), name), parent, name)); // a mount is left out
             return;
         }
         if (!source.ok() && has_vanished(source.error())) {
-            unlinkat(parent.target.get(), name, AT_REMOVEDIR);
+            unlinkat(parent.target(), name, AT_REMOVEDIR);
             return;
         }
-        auto pair = std::make_shared<Pair>();
-        pair->source = must(std::move(source), parent, name);
-        pair->target = must(open_beneath(parent.target.get(), name, O_RDONLY | O_DIRECTORY), parent, name);
-        pair->path = path_in(parent, name);
-        copy_directory(pair);
+        Directories::Fds fds;
+        fds[kSource] = must(std::move(source), parent, name);
+        fds[kTarget] = must(open_beneath(parent.target(), name, O_RDONLY | O_DIRECTORY), parent, name);
+        auto [place, open] = copy_.directories.add(parent.place, next.name, std::move(fds));
+        copy_directory({std::move(place), std::move(open)});
     }
 
     // All that is in it but what is in its directories, and then what it looks like itself.
-    void copy_directory(const std::shared_ptr<Pair>& pair) {
+    void copy_directory(const Pair& pair) {
         if (is_termination_requested()) {
-            fail(*pair, "", {EINTR, "getdents64"});
+            fail(pair, "", {EINTR, "getdents64"});
         }
-        const int source = pair->source.get();
-        const int target = pair->target.get();
+        const int source = pair.source();
+        const int target = pair.target();
         const Result<void> listed = for_each_entry<kListBuffer>(source, [&](const dirent64& entry) {
             copy_entry(pair, entry);
             return true;
         });
-        must(listed, *pair, "");
-        const struct stat status = must(status_of(source), *pair, "");
-        give_owner(target, status, *pair, "");
-        must(check(fchmod(target, status.st_mode & 07777), "fchmod"), *pair, "");
-        copy_attributes(ExtendedAttributes::of_open_file(source), ExtendedAttributes::of_open_file(target), *pair, "");
-        give_times(target, nullptr, status, *pair, "");
+        must(listed, pair, "");
+        const struct stat status = must(status_of(source), pair, "");
+        give_owner(target, status, pair, "");
+        must(check(fchmod(target, status.st_mode & 07777), "fchmod"), pair, "");
+        copy_attributes(ExtendedAttributes::of_open_file(source), ExtendedAttributes::of_open_file(target), pair, "");
+        give_times(target, nullptr, status, pair, "");
     }
 
 private:
     static std::string path_in(const Pair& pair, const char* name) {
-        return pair.path.empty() || *name == '\0' ? pair.path + name : pair.path + '/' + name;
+        std::string path = pair.place->path();
+        path.append(path.empty() || *name == '\0' ? "" : "/").append(name);
+        return path;
     }
     [[noreturn]] void fail(const Pair& pair, const char* name, SystemError error) const {
         if (error.code == EINTR) {
@@ -152,34 +165,34 @@ private:
         return status;
     }
 
-    void copy_entry(const std::shared_ptr<Pair>& pair, const dirent64& entry) {
+    void copy_entry(const Pair& pair, const dirent64& entry) {
         const char* const name = entry.d_name;
         if (entry.d_type == DT_REG) {
-            copy_regular(*pair, name);
+            copy_regular(pair, name);
             return;
         }
-        const Result<struct stat> looked_at = status_of(pair->source.get(), name);
+        const Result<struct stat> looked_at = status_of(pair.source(), name);
         if (has_vanished(looked_at.error())) {
             return;
         }
-        const struct stat& status = must(looked_at, *pair, name);
+        const struct stat& status = must(looked_at, pair, name);
         if (S_ISDIR(status.st_mode)) {
             if (status.st_dev == copy_.scratch.st_dev && status.st_ino == copy_.scratch.st_ino) {
                 return;
             }
-            must(check(mkdirat(pair->target.get(), name, 0700), "mkdirat"), *pair, name);
-            copy_.pending.push({pair, name});
+            must(check(mkdirat(pair.target(), name, 0700), "mkdirat"), pair, name);
+            copy_.pending.push({pair.place, name});
         } else if (S_ISREG(status.st_mode)) {
-            copy_regular(*pair, name);
+            copy_regular(pair, name);
         } else if (S_ISLNK(status.st_mode)) {
-            copy_link(*pair, name, status);
+            copy_link(pair, name, status);
         } else {
-            copy_node(*pair, name, status);
+            copy_node(pair, name, status);
         }
     }
 
     void copy_regular(const Pair& pair, const char* name) {
-        const Result<UniqueFd> opened = open_beneath(pair.source.get(), name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        const Result<UniqueFd> opened = open_beneath(pair.source(), name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if (has_vanished(opened.error()) || opened.error() == EXDEV) {
             return;
         }
@@ -210,9 +223,8 @@ private:
     // Invalid: the file has other names, one of them was copied before, and this is now another name of that copy.
     UniqueFd make_file(const Pair& pair, const char* name, const struct stat& status) {
         const auto make = [&] {
-            return must(
-                open_at(pair.target.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, status.st_mode & 0777), pair,
-                name);
+            return must(open_at(pair.target(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, status.st_mode & 0777),
+                        pair, name);
         };
         if (status.st_nlink < 2) {
             return make();
@@ -220,14 +232,14 @@ private:
         const std::string path = path_in(pair, name);
         UniqueFd file;
         const Result<void> linked = copy_.links.link_or_make({status.st_dev, status.st_ino}, copy_.target.get(), path,
-                                                             pair.target.get(), name, [&] { file = make(); });
+                                                             pair.target(), name, [&] { file = make(); });
         must(linked, pair, name);
         return file;
     }
 
     void copy_link(const Pair& pair, const char* name, const struct stat& status) {
         std::array<char, PATH_MAX> leads_to; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlinkat
-        const ssize_t size = readlinkat(pair.source.get(), name, leads_to.data(), leads_to.size() - 1);
+        const ssize_t size = readlinkat(pair.source(), name, leads_to.data(), leads_to.size() - 1);
         if (size < 0) {
             if (errno != EINVAL && !has_vanished(errno)) { // EINVAL: no link any more
                 fail(pair, name, last_error("readlinkat"));
@@ -236,7 +248,7 @@ private:
         }
         leads_to[static_cast<size_t>(size)] = '\0';
         const auto make = [&] {
-            must(check(symlinkat(leads_to.data(), pair.target.get(), name), "symlinkat"), pair, name);
+            must(check(symlinkat(leads_to.data(), pair.target(), name), "symlinkat"), pair, name);
             dress_entry(pair, name, status);
         };
         link_or_make(pair, name, status, make);
@@ -244,7 +256,7 @@ private:
 
     void copy_node(const Pair& pair, const char* name, const struct stat& status) {
         link_or_make(pair, name, status, [&] {
-            must(check(mknodat(pair.target.get(), name, status.st_mode, status.st_rdev), "mknodat"), pair, name);
+            must(check(mknodat(pair.target(), name, status.st_mode, status.st_rdev), "mknodat"), pair, name);
             dress_entry(pair, name, status);
         });
     }
@@ -256,14 +268,14 @@ private:
             return;
         }
         const std::string path = path_in(pair, name);
-        must(copy_.links.link_or_make({status.st_dev, status.st_ino}, copy_.target.get(), path, pair.target.get(), name,
+        must(copy_.links.link_or_make({status.st_dev, status.st_ino}, copy_.target.get(), path, pair.target(), name,
                                       make),
              pair, name);
     }
 
     // What cannot be opened without side effects is dressed by its name; nobody else can exchange it.
     void dress_entry(const Pair& pair, const char* name, const struct stat& status) {
-        const int target = pair.target.get();
+        const int target = pair.target();
         if (status.st_uid != copy_.own_uid || status.st_gid != copy_.own_gid) {
             must(check(fchownat(target, name, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW), "fchownat"), pair,
                  name);
@@ -271,8 +283,8 @@ private:
         if (!S_ISLNK(status.st_mode)) {
             must(check(fchmodat(target, name, status.st_mode & 07777, 0), "fchmodat"), pair, name);
         }
-        copy_attributes(ExtendedAttributes::of_entry(pair.source.get(), name),
-                        ExtendedAttributes::of_entry(target, name), pair, name);
+        copy_attributes(ExtendedAttributes::of_entry(pair.source(), name), ExtendedAttributes::of_entry(target, name),
+                        pair, name);
         give_times(target, name, status, pair, name);
     }
 
@@ -365,11 +377,13 @@ CopiedHow copy_tree(int source, const std::string& source_path, int target, cons
     make_plain(target);
     Copy copy(source_path, target_path, duplicate(target).or_throw(target_path));
     check(fstat(scratch, &copy.scratch), "fstat").or_throw(target_path);
-    auto top = std::make_shared<Pair>();
-    top->source = open_source(source, source_path);
-    top->target = duplicate(target).or_throw(target_path);
-    TreeCopier(copy).copy_directory(top);
-    top.reset();
+    {
+        Directories::Fds fds;
+        fds[kSource] = open_source(source, source_path);
+        fds[kTarget] = duplicate(target).or_throw(target_path);
+        auto [place, open] = copy.directories.add(nullptr, "", std::move(fds));
+        TreeCopier(copy).copy_directory({std::move(place), std::move(open)});
+    }
     copy.pending.work_off(kThreads, [&] { return TreeCopier(copy); });
     return copy.abilities.reflink ? CopiedHow::reflinks : CopiedHow::contents;
 }

@@ -86,6 +86,8 @@ DiskImage DiskImage::open(const DiskImageRequest& request) {
     image.path_ = request.path;
     image.direct_io_ = request.switches.direct_io;
     image.allowed_ = request.switches.file_systems;
+    image.userspace_verity_ = request.switches.userspace_verity;
+    image.verity_patience_ = request.switches.verity_patience;
     if (request.verity.data) {
         image.hash_file_ = duplicate(request.verity.data.get()).or_throw(request.path);
     }
@@ -186,7 +188,9 @@ void DiskImage::unlock(Part& part, const std::string& locked) {
                                           .device = locked,
                                           .hash_device = part.hash_loop.path(),
                                           .name = name,
-                                          .need_signature = part.need_signature});
+                                          .need_signature = part.need_signature,
+                                          .userspace_keys = userspace_verity_,
+                                          .verity_patience = verity_patience_});
         const DiskPartition inside = look_into_unlocked(part);
         choice.part.content = inside.content;
         choice.part.dirty = inside.dirty;

@@ -87,6 +87,8 @@ private:
     std::vector<std::string> allowed_; // types of file systems
     bool read_only_ = false;
     bool direct_io_ = true;
+    bool userspace_verity_ = true;
+    unsigned verity_patience_ = 0; // seconds
     bool is_device_ = false;
     std::vector<Part> parts_;
     MountFd root_;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <ctime>
@@ -15,6 +16,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -23,8 +25,7 @@ namespace nspawn {
 namespace {
 
 constexpr const char* kName = "nspawn-dissect";
-constexpr int kProbePatience = 30'000;   // milliseconds
-constexpr int kUnlockPatience = 180'000; // a passphrase is made to be slow to try
+constexpr int kProbePatience = 30; // seconds
 
 [[noreturn]] void become_worker(const std::string& path, const char* verb, int input, int output, bool die_with_us) {
     // Above the standard streams first: either may be one of them already.
@@ -76,15 +77,15 @@ public:
         }
     }
 
-    // To end of file, or to the end of the first line; within bounds of size and of time.
+    // To end of file, or to the end of the first line; within bounds of size and of time, `patience` in seconds.
     std::string read_answer(bool one_line, int patience) const {
         std::string answer;
         std::array<char, 4096> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read
-        const int64_t end = now_in_milliseconds() + patience;
+        const int64_t end = now_in_milliseconds() + int64_t{patience} * 1000;
         while (!(one_line && answer.ends_with('\n'))) {
             const int64_t left = end - now_in_milliseconds();
             pollfd waiting{answers_.get(), POLLIN, 0};
-            const int ready = left > 0 ? poll(&waiting, 1, static_cast<int>(left)) : 0;
+            const int ready = left > 0 ? poll(&waiting, 1, static_cast<int>(std::min<int64_t>(left, INT_MAX))) : 0;
             if (ready < 0 && errno == EINTR) {
                 continue;
             }
@@ -93,7 +94,7 @@ public:
                 break;
             }
             if (got < 0) {
-                throw Error(fmt::format("{} does not answer within {} seconds", path_, patience / 1000));
+                throw Error(fmt::format("{} does not answer within {} seconds", path_, patience));
             }
             answer.append(buffer.data(), static_cast<size_t>(got));
             if (answer.size() > kLongestLayoutText) {
@@ -126,13 +127,25 @@ DiskLayout look_into_image(int image) {
     return parse_layout(answer);
 }
 
-UniqueFd unlock_device(const UnlockRequest& request) {
+std::string find_signer(const SignatureQuestion& question) {
+    // A file, so that nobody waits for the other one to read or write.
+    const UniqueFd input(memfd_create("question", MFD_CLOEXEC));
+    check(input.get(), "memfd_create").or_throw("asking nspawn-dissect");
+    write_all(input.get(), question_as_text(question)).or_throw("asking nspawn-dissect");
+    check(lseek(input.get(), 0, SEEK_SET), "lseek").or_throw("asking nspawn-dissect");
+    Worker worker("verify", input.get(), true);
+    const std::string line = worker.read_answer(true, kProbePatience);
+    worker.wait_for_end();
+    return parse_signature_answer(std::string_view(line).substr(0, line.find('\n')));
+}
+
+UniqueFd unlock_device(const UnlockRequest& request, int patience) {
     Pipe questions = make_pipe();
     // Not to be killed with us: it takes the device down when its input ends.
     Worker worker("unlock", questions.reading.get(), false);
     questions.reading.reset();
     write_all(questions.writing.get(), request_as_text(request)).or_throw("asking nspawn-dissect");
-    const std::string line = worker.read_answer(true, kUnlockPatience);
+    const std::string line = worker.read_answer(true, patience);
     const auto answer = parse_unlock_answer(std::string_view(line).substr(0, line.find('\n')));
     if (!answer) {
         throw Error("nspawn-dissect gives no answer");

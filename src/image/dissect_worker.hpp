@@ -6,6 +6,7 @@
 
 #include "base/unique_fd.hpp"
 #include "image/disk_layout.hpp"
+#include "image/signature_question.hpp"
 #include "image/unlock_request.hpp"
 
 #include <string>
@@ -16,7 +17,12 @@ namespace nspawn {
 DiskLayout look_into_image(int image);
 
 // Has the partition opened that the request names, and opens the mapped device for what the request says; the device
-// vanishes with the last who has it open. Invalid: the passphrase is wrong. Throws Error with one sentence.
-UniqueFd unlock_device(const UnlockRequest& request);
+// vanishes with the last who has it open. Invalid: the passphrase is wrong. `patience`: seconds until it has to be
+// there. Throws Error with one sentence.
+UniqueFd unlock_device(const UnlockRequest& request, int patience);
+
+// The name of the certificate whose owner has signed the root hash; empty: nobody has whose certificate is in the
+// question, or the signature is none.
+std::string find_signer(const SignatureQuestion& question);
 
 } // namespace nspawn

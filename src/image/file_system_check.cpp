@@ -48,7 +48,7 @@ void check_file_system(const std::string& type, const std::string& device) {
         log::warning("{} has not been unmounted cleanly, and there is no fsck.{} to check it", device, type);
         return;
     }
-    const Pidfd process = clone_process({}).or_throw("starting fsck");
+    Pidfd process = clone_process({}).or_throw("starting fsck");
     if (!process.valid()) {
         become_fsck(path, device);
     }

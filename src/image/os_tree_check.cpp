@@ -9,6 +9,7 @@
 #include <array>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include <dirent.h>
@@ -111,20 +112,29 @@ bool is_regular_in_root(int tree, const char* path) {
     return file.ok() && fstat(file.value().get(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
+// As many entries as fit. `tree` has just been opened: who reads the directory later opens it anew.
+ssize_t read_first_entries(int tree, std::span<char> buffer) {
+    ssize_t got = getdents64(tree, buffer.data(), buffer.size());
+    if (got < 0 && errno == EBADF) { // a mount's, which cannot be read
+        const UniqueFd directory =
+            open_at(tree, ".", O_RDONLY | O_DIRECTORY).or_throw("reading the tree's top directory");
+        got = getdents64(directory.get(), buffer.data(), buffer.size());
+    }
+    check(got, "getdents64").or_throw("reading the tree's top directory");
+    return got;
+}
+
 } // namespace
 
 TopLevel::TopLevel(int tree) {
-    // A position of its own in the directory, and a descriptor that can be read where `tree` is a mount's.
-    const UniqueFd directory = open_at(tree, ".", O_RDONLY | O_DIRECTORY).or_throw("reading the tree's top directory");
     alignas(dirent64) std::array<char, 8192> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
-    const ssize_t got = getdents64(directory.get(), buffer.data(), buffer.size());
-    check(got, "getdents64").or_throw("reading the tree's top directory");
+    const ssize_t got = read_first_entries(tree, buffer);
     present_ = names_in(buffer.data(), static_cast<size_t>(got));
     // A top directory with hundreds of entries does not fit; what was not seen is asked for by name.
     for (unsigned index = 0; index < std::size(kBaseEntries) && present_ != kAll; ++index) {
         struct stat status {};
         if ((present_ & (1U << index)) == 0 &&
-            fstatat(directory.get(), kBaseEntries[index].name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+            fstatat(tree, kBaseEntries[index].name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
             present_ |= 1U << index;
         }
     }

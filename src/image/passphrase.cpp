@@ -30,6 +30,7 @@ public:
         // Signals off too: one that ended us here would leave the terminal without its echo.
         silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
         silent.c_lflag |= ECHONL | ICANON;
+        silent.c_cc[VEOL] = kInterrupt; // read at once, not with the end of the line
         changed_ = tcsetattr(fd, TCSAFLUSH, &silent) == 0;
     }
     SilentTerminal(const SilentTerminal&) = delete;

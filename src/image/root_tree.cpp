@@ -247,7 +247,13 @@ RootTree::RootTree(RootTree&&) noexcept = default;
 RootTree& RootTree::operator=(RootTree&&) noexcept = default;
 RootTree::~RootTree() = default;
 
-void RootTree::release() { state_.reset(); }
+void RootTree::release() {
+    if (state_ && !state_->copy && !state_->image && !state_->users.any()) {
+        state_->lock.remove_files(); // nothing else would outlive us
+        return;
+    }
+    state_.reset();
+}
 
 int RootTree::fd() const { return state_->fd(); }
 

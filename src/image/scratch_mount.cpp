@@ -1,6 +1,7 @@
 #include "image/scratch_mount.hpp"
 
 #include "base/file.hpp"
+#include "linux/mount_fd.hpp"
 
 #include <utility>
 
@@ -15,12 +16,6 @@
 namespace nspawn {
 
 namespace {
-
-bool is_mount_point(const std::string& path) {
-    struct statx status {};
-    return statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) == 0 &&
-           (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-}
 
 Result<UniqueFd> open_and_lock(int at, const char* path) {
     Result<UniqueFd> directory = open_at(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -43,7 +38,7 @@ Result<void> remove_directory(const std::string& path) {
 
 Result<ScratchMount> ScratchMount::create(const std::string& path, std::span<const MountOption> options,
                                           uint64_t attributes) {
-    if (is_mount_point(path)) {
+    if (is_mount_point(AT_FDCWD, path.c_str())) {
         return SystemError{EEXIST, "move_mount"};
     }
     ScratchMount scratch(path);
@@ -85,7 +80,7 @@ Result<void> ScratchMount::remove() {
 }
 
 Result<void> remove_leftover_mount(const std::string& path) {
-    if (is_mount_point(path)) {
+    if (is_mount_point(AT_FDCWD, path.c_str())) {
         const Result<UniqueFd> directory = open_and_lock(AT_FDCWD, path.c_str());
         if (!directory.ok()) {
             return directory.system_error();

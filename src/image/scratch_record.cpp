@@ -66,12 +66,15 @@ std::string runtime_directory() {
 }
 
 ScratchRecord::ScratchRecord(ScratchRecord&& other) noexcept
-    : file_(std::move(other.file_)), path_(std::exchange(other.path_, {})), keep_(other.keep_), failed_(other.failed_) {
-}
+    : file_(std::move(other.file_)), path_(std::exchange(other.path_, {})), waiting_(std::move(other.waiting_)),
+      keep_(other.keep_), failed_(other.failed_) {}
 
-ScratchRecord::~ScratchRecord() {
-    if (file_ && !keep_) {
+ScratchRecord::~ScratchRecord() { finish(); }
+
+void ScratchRecord::finish() {
+    if (!path_.empty() && !keep_) {
         ::unlink(path_.c_str());
+        path_.clear();
     }
 }
 
@@ -108,19 +111,31 @@ Result<void> ScratchRecord::make() {
 bool ScratchRecord::is_called(std::string_view name) const { return base_name(path_) == name; }
 
 void ScratchRecord::add(ScratchKind kind, std::string_view path) {
+    add_later(kind, path);
+    write();
+}
+
+void ScratchRecord::add_later(ScratchKind kind, std::string_view path) {
+    waiting_ += fmt::format("{} {}\n", kKindNames[static_cast<size_t>(kind)], escaped(path));
+}
+
+void ScratchRecord::write() {
+    if (waiting_.empty()) {
+        return;
+    }
     Result<void> result;
     if (!file_ && !failed_) {
         result = make();
     }
     if (file_) {
-        const std::string line = fmt::format("{} {}\n", kKindNames[static_cast<size_t>(kind)], escaped(path));
-        result = write_all(file_.get(), line);
+        result = write_all(file_.get(), waiting_);
     }
     if (!result.ok()) {
         failed_ = true;
-        log::warning("cannot record {} in {}: {}; if this run is killed, it will stay behind", path,
-                     records_directory(), error_text(result.error()));
+        log::warning("cannot record what this run makes in {}: {}; if it is killed, this will stay behind: {}",
+                     records_directory(), error_text(result.error()), trim(waiting_));
     }
+    waiting_.clear();
 }
 
 namespace {

@@ -36,12 +36,18 @@ public:
     ScratchRecord() = default;
     ScratchRecord(ScratchRecord&& other) noexcept;
     ScratchRecord& operator=(ScratchRecord&&) = delete;
-    // Removes the record, since by now everything in it is gone; unless keep() was called.
+    // As finish().
     ~ScratchRecord();
+
+    // Removes the record, since by now everything in it is gone; unless keep() was called. Nothing may be added later.
+    void finish();
 
     // Call it BEFORE the thing is made. Not being able to record is a warning, not an error: the run would go on
     // to clean up after itself, only a killed one could not.
     void add(ScratchKind kind, std::string_view path);
+    // The same for what can wait until the next add() or write(): one call to the kernel for all of it.
+    void add_later(ScratchKind kind, std::string_view path);
+    void write();
     // Something could not be removed: leave the record, the next run tries again.
     void keep() { keep_ = true; }
     // Its lock is held as long as this, or a copy of it, is open.
@@ -53,7 +59,8 @@ private:
     [[nodiscard]] Result<void> make();
 
     UniqueFd file_;
-    std::string path_; // of the record; empty: not made
+    std::string path_;    // of the record; empty: not made
+    std::string waiting_; // lines of add_later()
     bool keep_ = false;
     bool failed_ = false;
 };

@@ -132,6 +132,9 @@ UniqueFd open_template(const std::string& path) {
     return std::move(directory).value();
 }
 
+// As a system's set-up would have done. What is wrong with it is said when it is opened.
+void make_pool() { (void)mkdir(kPool, 0700); }
+
 bool is_missing(const std::string& directory) {
     struct stat status {};
     return stat(directory.c_str(), &status) < 0 && errno == ENOENT;
@@ -184,6 +187,9 @@ RootSelection select_root(const std::string& directory, const std::string& image
         return select_existing(directory, image, machine, ephemeral);
     }
     const std::string place = directory.empty() ? join(kPool, machine) : directory;
+    if (directory.empty()) {
+        make_pool();
+    }
     UniqueFd source = open_template(template_path);
     std::string source_path = path_of(source.get(), template_path);
     if (is_missing(place)) {

@@ -6,6 +6,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "base/work_stack.hpp"
+#include "image/open_directories.hpp"
 #include "image/shifted_ids.hpp"
 #include "linux/extended_attributes.hpp"
 #include "linux/termination.hpp"
@@ -14,7 +15,6 @@
 
 #include <array>
 #include <cstring>
-#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -55,14 +55,11 @@ struct Keepsake {
     }
 };
 
-struct OpenDirectory {
-    UniqueFd fd;
-};
+using Directories = OpenDirectories<1>;
 
-// A directory that was seen. What holds it stays open as long as it is to be visited, so that depth costs a descriptor
-// only where something waits on every level.
+// A directory that was seen.
 struct Pending {
-    std::shared_ptr<OpenDirectory> parent;
+    Directories::Place parent;
     std::string name;
 };
 
@@ -89,7 +86,7 @@ const char* hint_for(int code) {
     case EINVAL:
         return "Inside another container only the ids that it was given can be used.";
     case EMFILE:
-        return "Too many levels of directories are open at once: raise ulimit -n.";
+        return "Raise ulimit -n.";
     default:
         return "";
     }
@@ -99,6 +96,7 @@ const char* hint_for(int code) {
 struct Shift {
     const std::string& path;
     const uint32_t base;
+    Directories directories;
     WorkStack<Pending> pending;
     std::mutex precious; // two names of one file must not be mended at once
 };
@@ -110,21 +108,34 @@ public:
 
     // Owner and attributes of a directory, and of all in it but directories, which are left for later.
     void operator()(const Pending& next) {
-        Result<UniqueFd> opened = open_beneath(next.parent->fd.get(), next.name.c_str(), O_RDONLY | O_DIRECTORY);
+        Result<Directories::Held> parent = shift_.directories.open(next.parent);
+        if (is_not_ours(parent.error()) || parent.error() == ESTALE) {
+            return;
+        }
+        const Directories::Held held = std::move(parent).or_throw(printable(path_));
+        const int above = (*held)[0].get();
+        Result<UniqueFd> opened = open_beneath(above, next.name.c_str(), O_RDONLY | O_DIRECTORY);
         if (!opened.ok()) {
             if (!is_not_ours(opened.error())) {
-                fail(opened.system_error(), next.parent->fd.get(), next.name.c_str());
+                fail(opened.system_error(), above, next.name.c_str());
             }
             return;
         }
-        auto directory = std::make_shared<OpenDirectory>(OpenDirectory{std::move(opened).value()});
-        const int fd = directory->fd.get();
+        const int fd = opened.value().get();
         const struct stat status = status_of(fd);
         if (!is_right(status) && !give_directory(fd, status)) {
             return;
         }
         shift_attributes(ExtendedAttributes::of_open_file(fd), fd);
-        shift_entries(directory);
+        enter(next.parent, next.name, std::move(opened).value());
+    }
+
+    // All that is in a directory.
+    void enter(Directories::Place parent, std::string name, UniqueFd directory) {
+        Directories::Fds fds;
+        fds[0] = std::move(directory);
+        const auto [place, open] = shift_.directories.add(std::move(parent), std::move(name), std::move(fds));
+        shift_entries(place, (*open)[0].get());
     }
 
     [[nodiscard]] struct stat status_of(int fd) const {
@@ -149,12 +160,11 @@ public:
         }
     }
 
-    void shift_entries(const std::shared_ptr<OpenDirectory>& directory) {
+    void shift_entries(const Directories::Place& directory, int fd) {
         if (is_termination_requested()) {
             throw Error(fmt::format("interrupted while changing the owners of {}", printable(path_)),
                         "The next start goes on where this one stopped.");
         }
-        const int fd = directory->fd.get();
         const Result<void> listed = for_each_entry<kListBuffer>(fd, [&](const dirent64& entry) {
             if (entry.d_type == DT_DIR || (entry.d_type == DT_UNKNOWN && is_directory(fd, entry.d_name))) {
                 shift_.pending.push({directory, entry.d_name});
@@ -305,14 +315,14 @@ private:
 };
 
 void shift_tree(const UniqueFd& top, const std::string& path, uint32_t base) {
-    Shift shift{path, base, {}, {}};
+    Shift shift{path, base, {}, {}, {}};
     Shifter shifter(shift);
     const struct stat status = shifter.status_of(top.get());
     if (shifter.is_right(status)) {
         return;
     }
     shifter.change_owner(top.get(), "", kBusyBase | (status.st_uid & (kIdRange - 1)), status.st_gid);
-    shifter.shift_entries(std::make_shared<OpenDirectory>(OpenDirectory{duplicate(top.get()).or_throw("")}));
+    shifter.enter(nullptr, "", duplicate(top.get()).or_throw(""));
     shift.pending.work_off(kThreads, [&] { return Shifter(shift); });
     shifter.shift_attributes(ExtendedAttributes::of_open_file(top.get()), top.get());
     shifter.change_owner(top.get(), "", shifted_id(status.st_uid, base), shifted_id(status.st_gid, base));

@@ -162,7 +162,7 @@ TreeLock TreeLock::acquire(int tree, const std::string& path, Mode mode) {
 }
 
 void TreeLock::release(File& file, Mode mode) {
-    if (!file.fd) {
+    if (!file.fd || file.path.empty()) {
         return;
     }
     // Of several readers, the one that can become the writer is the last. None of them may still be a reader when it
@@ -170,10 +170,12 @@ void TreeLock::release(File& file, Mode mode) {
     if (mode == Mode::exclusive || (set_lock(file.fd.get(), F_UNLCK).ok() && set_lock(file.fd.get(), F_WRLCK).ok())) {
         ::unlink(file.path.c_str());
     }
-    file.fd.reset();
+    file.path.clear();
 }
 
-TreeLock::~TreeLock() {
+TreeLock::~TreeLock() { remove_files(); }
+
+void TreeLock::remove_files() {
     release(local_, mode_);
     release(global_, mode_);
 }

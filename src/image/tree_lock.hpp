@@ -23,12 +23,16 @@ public:
     TreeLock() = default;
     TreeLock(TreeLock&&) noexcept = default;
     TreeLock& operator=(TreeLock&&) = delete;
+    // As remove_files(), and unlocks.
     ~TreeLock();
+
+    // The files go, by whoever is the last to hold the lock; it is held on until the destructor or the process's end.
+    void remove_files();
 
 private:
     struct File {
-        UniqueFd fd; // invalid: not held
-        std::string path;
+        UniqueFd fd;      // invalid: not held
+        std::string path; // empty: removed, or not ours to remove
     };
     static void release(File& file, Mode mode);
 

@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "image/dissect_worker.hpp"
 #include "image/passphrase.hpp"
+#include "image/signature_question.hpp"
 
 #include <fmt/format.h>
 
@@ -15,11 +16,27 @@ namespace nspawn {
 namespace {
 
 constexpr int kTries = 3;
+constexpr int kPassphrasePatience = 180; // seconds: one is made to be slow to try
+
+// By somebody whose certificate this machine trusts.
+bool is_signed(const ChosenPartition& choice) {
+    SignatureQuestion question{.root_hash = choice.root_hash, .signature = choice.signature, .certificates = {}};
+    if (question.signature.empty()) {
+        return false;
+    }
+    question.certificates = read_trusted_certificates();
+    if (question.certificates.empty()) {
+        return false;
+    }
+    const std::string signer = find_signer(question);
+    log::debug("root hash {}: {}", question.root_hash, signer.empty() ? "signed by nobody known" : "signed: " + signer);
+    return !signer.empty();
+}
 
 UniqueFd try_passphrases(UnlockRequest request, const std::string& name) {
     if (const auto credential = passphrase_credential()) {
         request.passphrase = *credential;
-        if (UniqueFd device = unlock_device(request)) {
+        if (UniqueFd device = unlock_device(request, kPassphrasePatience)) {
             return device;
         }
         log::warning("the passphrase in the credential dissect.passphrase does not open {}", name);
@@ -34,7 +51,7 @@ UniqueFd try_passphrases(UnlockRequest request, const std::string& name) {
                 .with_code(ENOKEY);
         }
         request.passphrase = *passphrase;
-        if (UniqueFd device = unlock_device(request)) {
+        if (UniqueFd device = unlock_device(request, kPassphrasePatience)) {
             return device;
         }
     }
@@ -54,8 +71,8 @@ UniqueFd unlock_partition(const LockedPartition& partition) {
     request.hash_device = partition.hash_device;
     request.root_hash = partition.choice.root_hash;
     request.signature = partition.choice.signature;
-    request.need_signature = partition.need_signature;
-    return unlock_device(request);
+    request.need_signature = partition.need_signature && !(partition.userspace_keys && is_signed(partition.choice));
+    return unlock_device(request, static_cast<int>(partition.verity_patience));
 }
 
 } // namespace nspawn

@@ -17,6 +17,8 @@ struct LockedPartition {
     std::string hash_device; // of the hash tree, with verity
     std::string name;        // for the user: "partition 2 of IMAGE"
     bool need_signature = false;
+    bool userspace_keys = true;   // certificates of this machine count beside the kernel's keys
+    unsigned verity_patience = 0; // seconds until the device has to be set up
 };
 
 // Throws Error that does not name the partition.

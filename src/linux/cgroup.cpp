@@ -306,8 +306,6 @@ Result<void> Cgroup::remove() {
             result = removed;
         }
     }
-    version2_.reset();
-    version1_.clear();
     if (supervisor_.valid()) {
         step_back();
     }

@@ -307,9 +307,7 @@ Result<void> CgroupBranch::nest() {
 }
 
 CgroupBranch::~CgroupBranch() {
-    if (top_.valid()) {
-        (void)remove(); // who wants to know calls it before
-    }
+    (void)remove(); // who wants to know calls it before
 }
 
 Result<void> CgroupBranch::delegate_to(uid_t uid, gid_t gid) const {
@@ -328,6 +326,9 @@ Result<void> CgroupBranch::delegate_to(uid_t uid, gid_t gid) const {
 Result<void> CgroupBranch::kill_all() const { return empty_group(top(), now_ms() + kPatienceMs); }
 
 Result<void> CgroupBranch::remove() {
+    if (!top_.valid() || path_.empty()) {
+        return {};
+    }
     // As a rule nothing is left in it: two calls do.
     Result<void> removed = payload_.valid() ? remove_directory(top(), kPayload) : Result<void>();
     if (removed.ok()) {
@@ -336,8 +337,7 @@ Result<void> CgroupBranch::remove() {
     if (removed.error() == EBUSY) {
         removed = remove_tree(AT_FDCWD, path_.c_str(), top(), Survivors::kill);
     }
-    payload_.reset();
-    top_.reset();
+    path_.clear();
     return removed;
 }
 

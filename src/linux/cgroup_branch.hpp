@@ -39,7 +39,8 @@ public:
     [[nodiscard]] Result<void> delegate_to(uid_t uid, gid_t gid) const;
     // Kills all that runs in it and waits until it is gone.
     [[nodiscard]] Result<void> kill_all() const;
-    // Removes everything; what still runs in it is killed first. The destructor does it unless it was done.
+    // Removes everything; what still runs in it is killed first. The destructor does it unless it was done. Descriptors
+    // stay open until then.
     Result<void> remove();
 
 private:
@@ -47,7 +48,7 @@ private:
 
     UniqueFd top_;
     UniqueFd payload_; // invalid until nest()
-    std::string path_;
+    std::string path_; // empty: removed
 };
 
 // Removes what a killed run left at `path` (of a CgroupBranch), and kills what survived in it. EAGAIN: its owner lives;

@@ -78,14 +78,7 @@ CgroupMount usual_version1_mount(std::string_view controllers) {
     return {false, "/", std::string(kUsualTop) + "/" + std::string(name), std::string(controllers)};
 }
 
-// The mounts at the usual places; empty when they are not in use.
-std::vector<CgroupMount> usual_mounts(const std::vector<OwnCgroup>& groups) {
-    if (is_version2_mount(kUsualTop)) {
-        return {{true, "/", std::string(kUsualTop), {}}};
-    }
-    if (!is_version2_mount(kUsualHybrid)) {
-        return {};
-    }
+std::vector<CgroupMount> hybrid_mounts(const std::vector<OwnCgroup>& groups) {
     std::vector<CgroupMount> mounts = {{true, "/", std::string(kUsualHybrid), {}}};
     for (const OwnCgroup& group : groups) {
         if (!group.controllers.empty()) {
@@ -93,6 +86,19 @@ std::vector<CgroupMount> usual_mounts(const std::vector<OwnCgroup>& groups) {
         }
     }
     return mounts;
+}
+
+// The mounts at the usual places; empty when they are not in use.
+std::vector<CgroupMount> usual_mounts(const std::vector<OwnCgroup>& groups) {
+    const bool version1 =
+        std::any_of(groups.begin(), groups.end(), [](const OwnCgroup& group) { return !group.controllers.empty(); });
+    if (version1 && is_version2_mount(kUsualHybrid)) {
+        return hybrid_mounts(groups);
+    }
+    if (is_version2_mount(kUsualTop)) {
+        return {{true, "/", std::string(kUsualTop), {}}};
+    }
+    return is_version2_mount(kUsualHybrid) ? hybrid_mounts(groups) : std::vector<CgroupMount>();
 }
 
 // In a container without a cgroup namespace the usual mount shows only a part, and our path leads nowhere.

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -136,6 +137,12 @@ bool OwnIds::contain(uint32_t first, uint32_t count) const {
     return covered >= end;
 }
 
+bool in_initial_user_namespace() {
+    constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD; // PROC_USER_INIT_INO, linux/proc_ns.h
+    struct stat status {};
+    return stat("/proc/self/ns/user", &status) == 0 && status.st_ino == kInitialUserNamespace;
+}
+
 Result<void> write_id_maps(pid_t process, const IdMap& map) {
     const Result<void> users = write_map(process, "uid_map", map.users);
     return users.ok() ? write_map(process, "gid_map", map.groups) : users;
@@ -150,7 +157,7 @@ Result<UniqueFd> make_user_namespace(const IdMap& map) {
     UniqueFd alive(ends[1]);
     // A user namespace is made by being born into it. The process waits for nothing but our closing of the pipe, be it
     // by our death.
-    const Result<Pidfd> holder = clone_process({.flags = CLONE_NEWUSER});
+    Result<Pidfd> holder = clone_process({.flags = CLONE_NEWUSER});
     if (!holder.ok()) {
         return holder.system_error();
     }

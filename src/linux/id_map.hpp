@@ -73,6 +73,9 @@ private:
 // Lines of uid_map; malformed ones are left out.
 IdRanges parse_id_map(std::string_view text);
 
+// The one that the host's init is in: only there device nodes can be made, mknod(2), and trusted.* attributes be set.
+bool in_initial_user_namespace();
+
 // Gives a process in a new user namespace its ids. EPERM: not all of them are ours to give.
 Result<void> write_id_maps(pid_t process, const IdMap& map);
 // A user namespace with these maps in which nothing runs; it lives as long as the descriptor.

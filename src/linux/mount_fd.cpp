@@ -1,8 +1,10 @@
 #include "linux/mount_fd.hpp"
 
 #include <array>
+#include <vector>
 
 #include <linux/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -52,9 +54,10 @@ Result<void> make_instance(int context, std::span<const MountOption> options) {
 
 } // namespace
 
-Result<MountFd> MountFd::create_proc(int pid_namespace, uint64_t attributes) {
-    const MountOption options[] = {{"pidns", "", pid_namespace}, {"source", "proc"}};
-    return create("proc", options, attributes);
+Result<MountFd> MountFd::create_proc(int pid_namespace, std::span<const MountOption> options, uint64_t attributes) {
+    std::vector<MountOption> all = {{"pidns", "", pid_namespace}, {"source", "proc"}};
+    all.insert(all.end(), options.begin(), options.end());
+    return create("proc", all, attributes);
 }
 
 Result<MountFd> MountFd::create(const char* type, std::span<const MountOption> options, uint64_t attributes,
@@ -185,6 +188,8 @@ constexpr struct {
                    {MOUNT_ATTR_NODEV, 4},         // MS_NODEV
                    {MOUNT_ATTR_NOEXEC, 8},        // MS_NOEXEC
                    {MOUNT_ATTR_NOSYMFOLLOW, 256}, // MS_NOSYMFOLLOW
+                   {MOUNT_ATTR_NOATIME, 1024},    // MS_NOATIME
+                   {MOUNT_ATTR_NODIRATIME, 2048}, // MS_NODIRATIME
                    {MOUNT_ATTR_STRICTATIME, 1 << 24}};
 
 // "a,b=c,d="e,f"": a value with a comma is quoted, as SELinux's context= needs it.
@@ -224,6 +229,12 @@ Result<void> bind_mount(const char* source, const char* target) {
 Result<void> set_mount_attributes(int at, const char* path, uint64_t set, uint64_t clear, Propagation propagation,
                                   Recursive recursive) {
     return set_attributes_at(at, path, *path == '\0' ? AT_EMPTY_PATH : 0, set, clear, propagation, recursive);
+}
+
+bool is_mount_point(int at, const char* path) {
+    struct statx status {};
+    const int flags = AT_SYMLINK_NOFOLLOW | (*path == '\0' ? AT_EMPTY_PATH : 0);
+    return statx(at, path, flags, STATX_TYPE, &status) == 0 && (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 Result<void> pivot_to_working_directory() { return check(syscall(SYS_pivot_root, ".", "."), "pivot_root"); }

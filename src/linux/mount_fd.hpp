@@ -46,7 +46,7 @@ public:
     static Result<MountFd> create(const char* type, std::span<const MountOption> options, uint64_t attributes,
                                   std::string* complaint = nullptr);
     // procfs of the processes of another pid namespace. EINVAL: this kernel shows a process only those of its own.
-    static Result<MountFd> create_proc(int pid_namespace, uint64_t attributes);
+    static Result<MountFd> create_proc(int pid_namespace, std::span<const MountOption> options, uint64_t attributes);
     // A detached copy of the mount that shows `path`, with its submounts if recursive. An empty path means `at` itself.
     static Result<MountFd> clone_of(int at, const char* path, Recursive recursive, FinalLink link = FinalLink::kept);
 
@@ -90,6 +90,9 @@ Result<void> bind_mount(const char* source, const char* target);
 // mount_setattr(2) on what is already attached at `path`.
 Result<void> set_mount_attributes(int at, const char* path, uint64_t set, uint64_t clear, Propagation propagation,
                                   Recursive recursive);
+// Whether another mount starts there. `at` itself for an empty path; a link is not followed, and what cannot be looked
+// at is none.
+bool is_mount_point(int at, const char* path);
 // Makes the directory that the working directory is in the root, the old root on top of it: pivot_root(".", ".").
 Result<void> pivot_to_working_directory();
 

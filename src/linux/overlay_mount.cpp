@@ -1,5 +1,7 @@
 #include "linux/overlay_mount.hpp"
 
+#include "linux/id_map.hpp"
+
 #include <vector>
 
 namespace nspawn {
@@ -38,15 +40,21 @@ std::vector<MountOption> layers_by_path(const OverlayLayers& layers) {
 
 Result<MountFd> mount_overlay(const OverlayLayers& layers, std::span<const MountOption> options, uint64_t attributes,
                               std::string* complaint) {
+    std::vector<MountOption> own(options.begin(), options.end());
+    if (!in_initial_user_namespace()) {
+        // Its notes go into user.* attributes, Linux 5.11; renamed directories cannot be noted there.
+        std::erase_if(own, [](const MountOption& option) { return option.name == "redirect_dir"; });
+        own.push_back({"userxattr", ""});
+    }
     std::vector<MountOption> all = layers_by_descriptor(layers);
-    all.insert(all.end(), options.begin(), options.end());
+    all.insert(all.end(), own.begin(), own.end());
     Result<MountFd> mount = MountFd::create("overlay", all, attributes, complaint);
     // EOPNOTSUPP: a file system that knows of no descriptors at all, as this one until Linux 6.5.
     if (mount.error() != EINVAL && mount.error() != EOPNOTSUPP) {
         return mount;
     }
     all = layers_by_path(layers);
-    all.insert(all.end(), options.begin(), options.end());
+    all.insert(all.end(), own.begin(), own.end());
     return MountFd::create("overlay", all, attributes, complaint);
 }
 

@@ -1,7 +1,8 @@
 // overlay_mount.hpp — an overlay of directories that are held open, as a detached mount.
 //
-// Names no path: the layers are the open directories, whatever lies under their names meanwhile. Never makes or removes
-// a directory. Source: kernel documentation filesystems/overlayfs.
+// In a user namespace of a container its notes go into user.* attributes, not into trusted.* ones. Names no path: the
+// layers are the open directories, whatever lies under their names meanwhile. Never makes or removes a directory.
+// Source: kernel documentation filesystems/overlayfs.
 #pragma once
 
 #include "linux/mount_fd.hpp"

@@ -8,11 +8,18 @@
 #include "linux/mount_fd.hpp"
 
 #include <functional>
+#include <span>
+#include <vector>
 
 namespace nspawn {
 
-// Runs `make` in another process, where `tree`, a detached mount, is attached. Its answer is a mount that is detached
-// here; `tree` itself is nothing to be attached any more. What else `make` does stays in that process.
+// Runs `make` in another process, where `mounts`, detached ones, are attached on top of each other. Its answer are
+// mounts that are detached here, eight at most; the ones that were given are nothing to be attached any more. What else
+// `make` does stays in that process.
+Result<std::vector<MountFd>> make_where_attached(std::span<const MountFd* const> mounts,
+                                                 const std::function<Result<std::vector<MountFd>>()>& make);
+
+// The same with one of each.
 Result<MountFd> make_where_attached(const MountFd& tree, const std::function<Result<MountFd>()>& make);
 
 } // namespace nspawn

@@ -13,13 +13,14 @@ Result<void> Pidfd::send_signal(int signal) const {
     return check(syscall(SYS_pidfd_send_signal, get(), signal, nullptr, 0), "pidfd_send_signal");
 }
 
-Result<ProcessEnd> Pidfd::wait() const {
+Result<ProcessEnd> Pidfd::wait() {
     siginfo_t info{};
     while (waitid(P_PIDFD, static_cast<id_t>(get()), &info, WEXITED) < 0) {
         if (errno != EINTR) {
             return last_error("waitid");
         }
     }
+    reaped_ = true;
     ProcessEnd end;
     end.exited = info.si_code == CLD_EXITED;
     if (end.exited) {

@@ -26,15 +26,17 @@ public:
     Pidfd(UniqueFd fd, pid_t pid) : fd_(std::move(fd)), pid_(pid) {}
 
     [[nodiscard]] int get() const { return fd_.get(); }
-    [[nodiscard]] bool valid() const { return fd_.valid(); }
+    // There is a process, and it has not been reaped.
+    [[nodiscard]] bool valid() const { return fd_.valid() && !reaped_; }
     [[nodiscard]] pid_t pid() const { return pid_; } // as the caller's pid namespace numbers it
     [[nodiscard]] Result<void> send_signal(int signal) const;
     // Waits for a child and reaps it.
-    [[nodiscard]] Result<ProcessEnd> wait() const;
+    [[nodiscard]] Result<ProcessEnd> wait();
 
 private:
     UniqueFd fd_;
     pid_t pid_ = 0;
+    bool reaped_ = false;
 };
 
 struct CloneRequest {

@@ -69,7 +69,7 @@ Result<ProgramOutput> read_program(std::initializer_list<std::string> words, siz
     }
     const UniqueFd reading(ends[0]);
     UniqueFd writing(ends[1]);
-    const Result<Pidfd> process = clone_process({});
+    Result<Pidfd> process = clone_process({});
     if (!process.ok()) {
         return process.system_error();
     }

@@ -145,7 +145,8 @@ std::optional<uint64_t> parse_bytes(std::string_view text) {
 
 bool is_unit_character(char c) { return !is_digit(c) && !is_blank(c) && c != '.'; }
 
-// "90", "1min 30s", "500ms": microseconds; a bare number counts `default_unit`.
+} // namespace
+
 std::optional<uint64_t> parse_time_span(std::string_view text, uint64_t default_unit) {
     uint64_t sum = 0;
     do {
@@ -168,6 +169,8 @@ std::optional<uint64_t> parse_time_span(std::string_view text, uint64_t default_
     } while (!text.empty());
     return sum;
 }
+
+namespace {
 
 constexpr int64_t kNiceBase = 20;
 

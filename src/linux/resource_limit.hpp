@@ -25,6 +25,8 @@ std::optional<int> parse_resource_name(std::string_view text);
 // Without the prefix; "" for a number that is no limit.
 std::string_view resource_name(int resource);
 
+// "90", "1min 30s", "500ms": microseconds; a bare number counts `default_unit`.
+std::optional<uint64_t> parse_time_span(std::string_view text, uint64_t default_unit);
 // "SOFT[:HARD]" in the unit of the resource: bytes with K M G T P E, time spans, nice levels, or plain numbers;
 // "infinity" for all but NICE. One value sets both. No value when the text is malformed or soft exceeds hard.
 std::optional<rlimit64> parse_resource_limit(int resource, std::string_view text);

@@ -135,7 +135,8 @@ private:
                                        .attributes = kReadOnly,
                                        .importance = Importance::if_present});
         }
-        add.push_back(MountFileSystem{"tmpfs", "/dev", tmpfs_options("0755", "4m", "64k"), kNoSuid | kStrictAtime});
+        add.push_back(
+            MountFileSystem{"tmpfs", kDevicePath, tmpfs_options("0755", "4m", "64k"), kNoSuid | kStrictAtime});
         add.push_back(
             MountFileSystem{"tmpfs", "/run", tmpfs_options("0755", "20%", "800k"), kNoSuid | kNoDev | kStrictAtime});
         if (input_.switches.tmpfs_tmp) {
@@ -166,7 +167,7 @@ private:
         }
         add.push_back(MakeDirectory{"/dev/pts", 0755});
         if (!supervisor_makes_devpts(plan_)) {
-            add.push_back(MountFileSystem{"devpts", "/dev/pts", plan_.devpts_options, kDevptsAttributes});
+            add.push_back(MountFileSystem{"devpts", "/dev/pts", plan_.devpts_options, plan_.devpts_attributes});
         }
     }
 
@@ -269,35 +270,26 @@ private:
         }
     }
 
-    // Whoever writes uid=5 means the container's user 5; the mount is made with the host's ids.
-    void make_ids_of_host(std::vector<MountOption>& options) const {
-        for (MountOption& option : options) {
-            const bool user = option.name == "uid";
-            const auto inside = user || option.name == "gid" ? parse_unsigned(option.value) : std::nullopt;
-            if (!inside || *inside > kLastId || plan_.id_map.empty()) {
-                continue; // the kernel says what is wrong with it
-            }
-            const auto outside =
-                id_outside(user ? plan_.id_map.users : plan_.id_map.groups, static_cast<uint32_t>(*inside));
-            if (!outside) {
-                throw Error(fmt::format("--tmpfs: {}={} is no id of the container", option.name, option.value));
-            }
-            option.value = std::to_string(*outside);
-        }
-    }
-
     [[nodiscard]] MountCustom custom_mount(CustomMount&& mount) const {
         MountCustom operation;
         switch (mount.kind) {
         case CustomMountKind::bind:
         case CustomMountKind::overlay:
-            operation.attributes = mount.attributes | (mount.read_only ? kReadOnly : 0);
+            operation.attributes = mount.change.set | (mount.read_only ? kReadOnly : 0);
+            operation.cleared = mount.change.clear;
+            if (mount.propagation == Propagation::shared && has_private_users(plan_)) {
+                throw Error(fmt::format("{}: 'shared' cannot be had with private users: the kernel lets none of "
+                                        "their mounts reach the host",
+                                        mount.destination));
+            }
             break;
         case CustomMountKind::tmpfs: {
             TmpfsOptions options = split_tmpfs_options(mount.options);
             operation.options = std::move(options.options);
             operation.attributes = options.attributes;
-            make_ids_of_host(operation.options);
+            for (MountOption& option : operation.options) {
+                make_ids_of_host(option, plan_.id_map, "--tmpfs");
+            }
             add_context(operation.options);
             break;
         }
@@ -387,6 +379,19 @@ private:
 };
 
 } // namespace
+
+void make_ids_of_host(MountOption& option, const IdMap& map, std::string_view whose) {
+    const bool user = option.name == "uid";
+    const auto inside = user || option.name == "gid" ? parse_unsigned(option.value) : std::nullopt;
+    if (!inside || *inside > kLastId || map.empty()) {
+        return; // the kernel says what is wrong with it
+    }
+    const auto outside = id_outside(user ? map.users : map.groups, static_cast<uint32_t>(*inside));
+    if (!outside) {
+        throw Error(fmt::format("{}: {}={} is no id of the container", whose, option.name, option.value));
+    }
+    option.value = std::to_string(*outside);
+}
 
 void plan_mounts(Plan& plan, const MountTableInput& input) { MountTable(plan, input).build(); }
 

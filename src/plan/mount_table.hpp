@@ -10,6 +10,7 @@
 
 namespace nspawn {
 
+inline constexpr const char* kDevicePath = "/dev";
 inline constexpr const char* kNotifySocketPath = "/run/host/notify";
 inline constexpr const char* kCredentialsPath = "/run/host/credentials";
 inline constexpr const char* kIncomingPath = "/run/host/incoming";
@@ -17,7 +18,6 @@ inline constexpr const char* kUnixExportPath = "/run/host/unix-export";
 // The host is not to follow or execute what the container puts there.
 inline constexpr uint64_t kUnixExportAttributes =
     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
-inline constexpr uint64_t kDevptsAttributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 inline constexpr const char* kInaccessiblePath = "/run/host/inaccessible";
 inline constexpr const char* kMaskNode = "/run/host/inaccessible/reg";
 
@@ -39,5 +39,8 @@ struct MountTableInput {
     const ImageFacts& image;
 };
 void plan_mounts(Plan& plan, const MountTableInput& input);
+
+// Whoever writes uid=5 means the container's user 5; the mount is made with the host's ids. `whose` is for the message.
+void make_ids_of_host(MountOption& option, const IdMap& map, std::string_view whose);
 
 } // namespace nspawn

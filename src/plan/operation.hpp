@@ -99,6 +99,7 @@ struct MountCustom {
     CustomMount what;
     std::vector<MountOption> options; // of a tmpfs
     uint64_t attributes = 0;
+    uint64_t cleared = 0; // attributes of a bind's source that the copy does not take over
 };
 
 using Operation = std::variant<MountFileSystem, MountParts, BindInside, BindFromHost, MakeDirectory, MakeFile,

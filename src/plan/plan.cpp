@@ -4,6 +4,7 @@
 #include "base/path.hpp"
 #include "lease/lease_table.hpp"
 #include "plan/mount_table.hpp"
+#include "plan/own_mounts.hpp"
 
 #include <fmt/format.h>
 
@@ -30,6 +31,13 @@ uint64_t wanted_namespaces(const Config& config, const EnvironmentSwitches& swit
     if (switches.use_cgroup_namespace && host.cgroup_namespaces) {
         namespaces |= CLONE_NEWCGROUP;
     }
+    if (config.oci) {
+        namespaces &= ~config.oci->inherited_namespaces;
+        for (const OciNamespace& joined : config.oci->joined_namespaces) {
+            namespaces &= ~joined.type;
+        }
+    }
+    // Of these the options say whether there is one.
     if (config.network.is_private && !config.network.joins()) {
         namespaces |= CLONE_NEWNET;
     }
@@ -250,6 +258,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
 
     plan.oci = config.oci;
     plan_mounts(plan, {config, switches, host, image});
+    change_own_mounts(plan);
     plan_notices(plan);
     const HostFilesInput host_files{
         .config = config, .host = host, .image = image, .private_network = config.network.is_private,

@@ -22,6 +22,8 @@
 #include <string>
 #include <vector>
 
+#include <linux/mount.h>
+
 namespace nspawn {
 
 // Where the container's "/" comes from once the tree is at hand (spec A.1, --volatile).
@@ -78,6 +80,7 @@ struct Plan {
     CgroupLayout container_cgroups = CgroupLayout::none;
 
     std::vector<OperationGroup> groups;
+    std::vector<std::string> sealed_last; // mounts of ours that become read-only when all is in them
     std::vector<HostFile> host_files;
     std::shared_ptr<const OciRuntime> oci; // null: not from a bundle
     JournalPlan journal;
@@ -86,6 +89,7 @@ struct Plan {
     // With a console or users of its own the supervisor makes the devpts, to open the terminal in it and to give it
     // away; else the child does.
     std::vector<MountOption> devpts_options;
+    uint64_t devpts_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
 
     // The host's mount point of a tmpfs that the container's sockets can be reached through; empty: none.
     std::string unix_export;
@@ -121,6 +125,8 @@ uint32_t root_user_on_host(const Plan& plan);
 uint32_t root_group_on_host(const Plan& plan);
 
 inline bool has_private_users(const Plan& plan) { return !plan.id_map.empty(); }
+// The others have a helper, or devices that may lie anywhere.
+inline bool supervisor_makes_dev(const Plan& plan) { return !has_private_users(plan) && !plan.oci; }
 inline bool supervisor_makes_devpts(const Plan& plan) {
     return plan.console != ConsoleMode::pipe || has_private_users(plan);
 }

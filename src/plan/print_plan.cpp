@@ -3,10 +3,10 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "linux/capability.hpp"
+#include "linux/mount_words.hpp"
 
 #include <fmt/format.h>
 
-#include <linux/mount.h>
 #include <linux/sched.h>
 #include <sys/stat.h>
 
@@ -23,18 +23,11 @@ struct Described {
     std::vector<std::string> flags;
 };
 
-constexpr struct {
-    uint64_t attribute;
-    const char* name;
-} kAttributeNames[] = {
-    {MOUNT_ATTR_RDONLY, "ro"},     {MOUNT_ATTR_NOSUID, "nosuid"},           {MOUNT_ATTR_NODEV, "nodev"},
-    {MOUNT_ATTR_NOEXEC, "noexec"}, {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}, {MOUNT_ATTR_STRICTATIME, "strictatime"}};
-
 std::vector<std::string> attribute_names(uint64_t attributes) {
     std::vector<std::string> names;
-    for (const auto& known : kAttributeNames) {
+    for (const MountFlagName& known : kMountFlagNames) {
         if ((attributes & known.attribute) != 0) {
-            names.emplace_back(known.name);
+            names.emplace_back(known.word);
         }
     }
     return names;

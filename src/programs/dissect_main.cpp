@@ -2,13 +2,15 @@
 //
 // "probe": standard input is the image, open for reading; the answer on standard output is the text of disk_layout.hpp.
 // "unlock": a line of unlock_request.hpp on standard input is answered on standard output. The mapped device stays
-// until standard input ends: by then whoever asked has it open.
+// until standard input ends: by then whoever asked has it open. "verify": the text of signature_question.hpp is
+// answered.
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "dissect/confine.hpp"
 #include "dissect/probe.hpp"
+#include "dissect/signature.hpp"
 #include "dissect/unlock.hpp"
 
 #include <array>
@@ -39,6 +41,18 @@ std::string read_line() {
         line += c;
     }
     return line;
+}
+
+std::string verify() {
+    constexpr size_t kLongestQuestion = size_t{32} << 20;
+    const SignatureChecker checker = SignatureChecker::load_library();
+    confine_reader();
+    const std::string text = read_all(STDIN_FILENO, kLongestQuestion).or_throw("standard input");
+    const std::optional<SignatureQuestion> question = parse_signature_question(text);
+    if (!question) {
+        throw Error("no question");
+    }
+    return signature_answer_as_text(checker.find_signer(*question));
 }
 
 void wait_for_end() {
@@ -75,6 +89,10 @@ int main(int argc, char** argv) {
     try {
         if (verb == "probe") {
             nspawn::write_all(STDOUT_FILENO, nspawn::probe()).or_throw("standard output");
+            return EXIT_SUCCESS;
+        }
+        if (verb == "verify") {
+            nspawn::write_all(STDOUT_FILENO, nspawn::verify()).or_throw("standard output");
             return EXIT_SUCCESS;
         }
         if (verb == "unlock") {

@@ -25,6 +25,7 @@ struct Stage {
 constexpr Stage kChildStages[] = {
     {"die with the supervisor", die_with_supervisor},
     {"join the network", join_network},
+    {"join the bundle's namespaces", join_bundle_namespaces},
     {"prepare kernel file systems", prepare_kernel_file_systems},
     {"detach from the host", detach_from_host},
     {"run create hooks", run_create_hooks},
@@ -67,6 +68,7 @@ constexpr Stage kChildStages[] = {
 // is the child's and stays unlocked, since /proc could not be mounted in containers inside this one otherwise.
 constexpr Stage kHelperStages[] = {
     {"die with the supervisor", die_with_supervisor},
+    {"join the bundle's namespaces", join_bundle_namespaces},
     {"grant privileges", grant_privileges},
     {"join the network", join_network},
     {"start the container's process", start_contained_process},

@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/path.hpp"
+#include "linux/mount_words.hpp"
 #include "plan/mount_table.hpp"
 #include "run/child_state.hpp"
 #include "run/mount_point.hpp"
@@ -11,22 +12,12 @@
 #include <algorithm>
 
 #include <fcntl.h>
-#include <linux/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 namespace nspawn {
 
 namespace {
-
-constexpr struct {
-    uint64_t attribute;
-    unsigned long flag; // of statvfs(3)
-    const char* name;
-} kReadableFlags[] = {{MOUNT_ATTR_RDONLY, ST_RDONLY, "ro"},
-                      {MOUNT_ATTR_NOSUID, ST_NOSUID, "nosuid"},
-                      {MOUNT_ATTR_NODEV, ST_NODEV, "nodev"},
-                      {MOUNT_ATTR_NOEXEC, ST_NOEXEC, "noexec"}};
 
 uint64_t mount_id(int fd) {
     struct statx status {};
@@ -162,9 +153,10 @@ private:
         }
         struct statvfs status {};
         check(fstatvfs(seen.get(), &status), "fstatvfs").or_throw(doing);
-        for (const auto& readable : kReadableFlags) {
-            if ((operation.attributes & readable.attribute) != 0 && (status.f_flag & readable.flag) == 0) {
-                throw Error(fmt::format("{} is not {}, although it was asked for", doing, readable.name));
+        for (const MountFlagName& flag : kMountFlagNames) {
+            if (flag.status_flag != 0 && (operation.attributes & flag.attribute) != 0 &&
+                (status.f_flag & flag.status_flag) == 0) {
+                throw Error(fmt::format("{} is not {}, although it was asked for", doing, flag.word));
             }
         }
     }

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -27,16 +26,6 @@ namespace {
 constexpr uint64_t kShownNamespaces = CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP;
 // Made with the child; the mount and the cgroup namespace are its own to make, later.
 constexpr uint64_t kBornNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
-
-// The payload's own streams must be its own to reopen, /dev/stdout for one. Never a file or terminal of the caller's.
-void give_pipes(const Plan& plan) {
-    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        struct stat status {};
-        if (fstat(stream, &status) == 0 && S_ISFIFO(status.st_mode)) {
-            (void)fchown(stream, root_user_on_host(plan), root_group_on_host(plan));
-        }
-    }
-}
 
 std::string proc_path(const ChildState& state, const char* name) {
     return fmt::format("/proc/{}/{}", state.contained.pid(), name);
@@ -56,7 +45,7 @@ void grant_privileges(ChildState& state) {
             .or_throw("oom_score_adj");
     }
     reset_login_uid(state);
-    give_pipes(plan);
+    give_streams(root_user_on_host(plan), root_group_on_host(plan), false);
 }
 
 void start_contained_process(ChildState& state) {

@@ -40,12 +40,6 @@ Result<UniqueFd> open_journal() {
     return open_directory(kJournalDirectory);
 }
 
-bool is_mount_point(int directory) {
-    struct statx status {};
-    return statx(directory, "", AT_EMPTY_PATH, STATX_TYPE, &status) == 0 &&
-           (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-}
-
 bool is_empty(int directory) {
     bool empty = true;
     const Result<UniqueFd> readable = reopen(directory, O_RDONLY | O_DIRECTORY);
@@ -67,7 +61,7 @@ std::string place_directory(const ChildState& state, int journal) {
     if (!directory.ok()) {
         return fmt::format("{} in the container: {}", path, error_text(directory.error()));
     }
-    if (is_mount_point(directory.value().get())) {
+    if (is_mount_point(directory.value().get(), "")) {
         return fmt::format("{} in the container is a mount point already", path);
     }
     if (!link.mount().valid()) {

@@ -6,6 +6,8 @@
 #include "image/os_tree_check.hpp"
 #include "plan/mount_table.hpp"
 #include "run/child_state.hpp"
+#include "run/device_directory.hpp"
+#include "run/make_entry.hpp"
 #include "run/notify_socket.hpp"
 #include "run/verify_mounts.hpp"
 
@@ -72,7 +74,8 @@ TargetFacts look_at(const std::string& target) {
 }
 
 Result<void> mount_here(const ChildState& state, const MountFileSystem& what) {
-    const MountFd* const prepared = find_prepared(state, what.type);
+    const MountFd* const prepared =
+        what.target == kDevicePath && state.dev.valid() ? &state.dev : find_prepared(state, what.type);
     const auto mount = [&] {
         if (prepared != nullptr) {
             return prepared->attach(AT_FDCWD, what.target.c_str());
@@ -166,30 +169,22 @@ void perform(ChildState& state, const Operation& operation, const BindFromHost& 
 }
 
 void perform(ChildState&, const Operation&, const MakeDirectory& what) {
-    check(mkdir(what.path.c_str(), what.mode), "mkdir").or_throw(what.path);
+    make_entry(AT_FDCWD, what.path.c_str(), what).or_throw(what.path);
 }
 
 void perform(ChildState&, const Operation&, const MakeFile& what) {
-    UniqueFd file =
-        open_at(AT_FDCWD, what.path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, what.mode).or_throw(what.path);
-    if (!what.content.empty()) {
-        write_all(file.get(), what.content).or_throw(what.path);
-    }
-    (void)file.release(); // closed by the exec
+    make_entry(AT_FDCWD, what.path.c_str(), what).or_throw(what.path);
 }
 
 void perform(ChildState&, const Operation&, const MakeSymlink& what) {
-    check(symlink(what.target.c_str(), what.path.c_str()), "symlink").or_throw(what.path);
+    make_entry(AT_FDCWD, what.path.c_str(), what).or_throw(what.path);
 }
 
 // Has a stage of its own.
 void perform(ChildState&, const Operation&, const MountCustom&) {}
 
 void perform(ChildState& state, const Operation& operation, const MakeNode& what) {
-    Result<void> made = check(mknod(what.path.c_str(), what.mode, makedev(what.major, what.minor)), "mknod");
-    if (made.ok() && (what.uid != 0 || what.gid != 0)) {
-        made = check(lchown(what.path.c_str(), what.uid, what.gid), "lchown");
-    }
+    const Result<void> made = make_entry(AT_FDCWD, what.path.c_str(), what);
     Outcome(state, operation).accept(made, what.importance, what.path);
 }
 
@@ -216,10 +211,36 @@ void run_group(ChildState& state, std::string_view stage) {
             continue;
         }
         for (const Operation& operation : group.operations) {
+            if (state.dev.valid() && stage == kStageDevices && is_in_device_directory(operation)) {
+                continue; // came with the mount
+            }
             std::visit([&](const auto& what) { perform(state, operation, what); }, operation);
         }
     }
 }
+
+namespace {
+
+// Only when they are needed: the supervisor is still at work on them when the child could ask first.
+void take_prepared(ChildState& state) {
+    if (state.has_prepared) {
+        return;
+    }
+    Message message = hear_supervisor(state);
+    const size_t first = supervisor_makes_dev(state.plan) ? 1 : 0;
+    if (message.kind != MessageKind::prepared || message.fds.size() < first) {
+        throw Error("the supervisor answers out of turn");
+    }
+    if (first != 0) {
+        state.dev = MountFd(std::move(message.fds.front()));
+    }
+    if (message.fds.size() > first) {
+        state.incoming = MountFd(std::move(message.fds[first]));
+    }
+    state.has_prepared = true;
+}
+
+} // namespace
 
 void mount_proc(ChildState& state) { run_group(state, kStageProc); }
 
@@ -233,6 +254,9 @@ void mount_api_file_systems(ChildState& state) {
         const MountFileSystem var{"tmpfs", "/var", state.plan.volatile_options, MOUNT_ATTR_STRICTATIME};
         const Operation operation = var;
         perform(state, operation, var);
+    }
+    if (supervisor_makes_dev(state.plan)) {
+        take_prepared(state);
     }
     run_group(state, kStageApiFileSystems);
 }
@@ -338,15 +362,8 @@ void share_mounts(ChildState&) {
     set_mount_attributes(AT_FDCWD, "/", 0, 0, Propagation::shared, Recursive::yes).or_throw("");
 }
 
-// Late, so that the supervisor has had the time to make it: it waits here for nobody.
 void attach_incoming(ChildState& state) {
-    Message message = hear_supervisor(state);
-    if (message.kind != MessageKind::incoming) {
-        throw Error("the supervisor answers out of turn");
-    }
-    if (!message.fds.empty()) {
-        state.incoming = MountFd(std::move(message.fds.front()));
-    }
+    take_prepared(state);
     run_group(state, kStageIncoming);
 }
 

@@ -1,5 +1,5 @@
-// Stages of the child that only containers from OCI bundles have: hooks in the container's namespaces, kernel
-// parameters, masked and read-only paths.
+// Stages of the child that only containers from OCI bundles have: namespaces that are joined, hooks in the container's
+// namespaces, kernel parameters, masked and read-only paths.
 
 #include "base/file.hpp"
 #include "plan/mount_table.hpp"
@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -29,6 +30,23 @@ OciState own_state(const ChildState& state, const char* status) {
 
 bool waits_for_hooks(const Plan& plan) {
     return plan.oci && !(plan.oci->hooks.prestart.empty() && plan.oci->hooks.create_runtime.empty());
+}
+
+// Before anything that such a namespace shows is mounted; the helper's child is born into them.
+void join_bundle_namespaces(ChildState& state) {
+    if (bundle_of(state) == nullptr) {
+        return;
+    }
+    for (const OciNamespace& space : bundle_of(state)->joined_namespaces) {
+        const std::string doing = fmt::format("config.json: {}: {}", space.place, space.path);
+        // Not a FIFO that nobody writes to.
+        const UniqueFd file = open_at(AT_FDCWD, space.path.c_str(), O_RDONLY | O_NONBLOCK).or_throw(doing);
+        const Result<void> joined = check(setns(file.get(), static_cast<int>(space.type)), "setns");
+        if (joined.error() == EINVAL) {
+            throw Error(fmt::format("{} is no namespace of this kind", doing)).with_code(EINVAL);
+        }
+        joined.or_throw(doing);
+    }
 }
 
 // The host's tree can still be seen, the container's namespaces are there.
@@ -57,15 +75,26 @@ void set_kernel_parameters(ChildState& state) {
 
 namespace {
 
+void expect_read_only(int mount, const std::string& path) {
+    struct statvfs status {};
+    check(fstatvfs(mount, &status), "fstatvfs").or_throw(path);
+    if ((status.f_flag & ST_RDONLY) == 0) {
+        throw Error(fmt::format("{} is not protected, although config.json says so", path));
+    }
+}
+
 // What is there is covered by `mount`, and can be seen to be read-only afterwards: fail closed.
 void cover(const std::string& path, int target, const MountFd& mount) {
     mount.attach_onto(target).or_throw(path);
     const UniqueFd seen = open_in_root(AT_FDCWD, path.c_str(), O_PATH).or_throw(path);
-    struct statvfs status {};
-    check(fstatvfs(seen.get(), &status), "fstatvfs").or_throw(path);
-    if ((status.f_flag & ST_RDONLY) == 0) {
-        throw Error(fmt::format("{} is not protected, although config.json says so", path));
-    }
+    expect_read_only(seen.get(), path);
+}
+
+void seal_mount(const std::string& path) {
+    set_mount_attributes(AT_FDCWD, path.c_str(), MOUNT_ATTR_RDONLY, 0, Propagation::unchanged, Recursive::no)
+        .or_throw(path);
+    const UniqueFd mount = open_in_root(AT_FDCWD, path.c_str(), O_PATH).or_throw(path);
+    expect_read_only(mount.get(), path);
 }
 
 // No value: there is nothing of that name to protect.
@@ -112,6 +141,9 @@ void protect_paths(ChildState& state) {
     }
     for (const std::string& path : bundle_of(state)->masked_paths) {
         mask_path(path, nodes.get());
+    }
+    for (const std::string& path : state.plan.sealed_last) {
+        seal_mount(path);
     }
 }
 

@@ -29,18 +29,19 @@
 namespace nspawn {
 
 Result<void> write_proc_file(const char* path, std::string_view value) {
-    const Result<UniqueFd> file = open_at(AT_FDCWD, path, O_WRONLY | O_NOFOLLOW);
+    Result<UniqueFd> file = open_at(AT_FDCWD, path, O_WRONLY | O_NOFOLLOW);
     if (!file.ok()) {
         return file.system_error();
     }
+    const int fd = file.value().release(); // closed by the exec
     struct statfs system {};
-    if (fstatfs(file.value().get(), &system) < 0) {
+    if (fstatfs(fd, &system) < 0) {
         return last_error("fstatfs");
     }
     if (system.f_type != PROC_SUPER_MAGIC) {
         return SystemError{EXDEV, "write"};
     }
-    return write_all(file.value().get(), value);
+    return write_all(fd, value);
 }
 
 namespace {
@@ -62,6 +63,15 @@ void reset_login_uid(ChildState& state) {
     const Result<void> reset = write_proc_file("/proc/self/loginuid", "4294967295");
     if (!reset.ok() && reset.error() != ENOENT) {
         state.warn(fmt::format("the audit login uid cannot be reset: {}", error_text(reset.error())));
+    }
+}
+
+void give_streams(uid_t user, gid_t group, bool terminals) {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        struct stat status {};
+        if (fstat(stream, &status) == 0 && (terminals || S_ISFIFO(status.st_mode))) {
+            (void)fchown(stream, user, group);
+        }
     }
 }
 
@@ -197,17 +207,6 @@ void make_home(const UserRecord& user) {
     }
 }
 
-// The payload's own streams must be its own to reopen, /dev/stdout for one. Never a file or terminal of the caller's.
-void give_streams(const ChildState& state) {
-    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        struct stat status {};
-        const bool known = fstat(stream, &status) == 0;
-        if (known && (state.input.pty_peer >= 0 || S_ISFIFO(status.st_mode))) {
-            (void)fchown(stream, state.user.uid, static_cast<gid_t>(-1));
-        }
-    }
-}
-
 void enter_working_directory(const ChildState& state) {
     const Payload& payload = state.plan.payload;
     const bool shell = payload.words.empty() && payload.mode == StartMode::pid1;
@@ -248,7 +247,7 @@ void become_user(ChildState& state) {
     const UserRecord& user = state.user;
     if (user.uid != 0) {
         make_home(user);
-        give_streams(state);
+        give_streams(user.uid, static_cast<gid_t>(-1), state.input.pty_peer >= 0);
     }
     const OciRuntime* const bundle = state.plan.oci.get();
     umask(bundle != nullptr && bundle->user ? bundle->user->umask.value_or(0022) : 0022);

@@ -21,7 +21,6 @@ void die_with_supervisor(ChildState& state) {
     state.input.supervisors_end.close();
     // When it has died before this, nobody holds the other end of the socket: the first message to it then fails.
     check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)").or_throw("");
-    umask(0); // modes in the plan are meant as written; set to 0022 before the payload runs
 }
 
 namespace {
@@ -38,14 +37,19 @@ MountFd make_visible(Result<MountFd> mount, const char* type) {
     return std::move(mount).or_throw(type);
 }
 
+// Those of the plan's own /proc; a bundle may have some.
+const std::vector<MountOption>& proc_options(const Plan& plan) {
+    return std::get<MountFileSystem>(plan.groups.front().operations.front()).options;
+}
+
 // By a process that is in the pid namespace, for kernels that show no other: it shares our descriptors.
-Result<MountFd> proc_from_inside(const UniqueFd& pid_namespace) {
+Result<MountFd> proc_from_inside(const UniqueFd& pid_namespace, std::span<const MountOption> options) {
     if (setns(pid_namespace.get(), CLONE_NEWPID) < 0) {
         return last_error("setns");
     }
     Pidfd inside = clone_process({.flags = CLONE_FILES}).or_throw("");
     if (!inside.valid()) {
-        Result<MountFd> mount = MountFd::create("proc", {}, kProcAttributes);
+        Result<MountFd> mount = MountFd::create("proc", options, kProcAttributes);
         const int fd = mount.ok() ? mount.value().get() : -1;
         if (mount.ok()) {
             mount.value().leave_open();
@@ -60,13 +64,14 @@ Result<MountFd> proc_from_inside(const UniqueFd& pid_namespace) {
 }
 
 Result<MountFd> make_proc(const ChildState& state) {
+    const std::vector<MountOption>& options = proc_options(state.plan);
     if (!state.contained.valid() || (state.plan.namespaces & CLONE_NEWPID) == 0) {
-        return MountFd::create("proc", {}, kProcAttributes);
+        return MountFd::create("proc", options, kProcAttributes);
     }
     const std::string path = fmt::format("/proc/{}/ns/pid", state.contained.pid());
     const UniqueFd pid_namespace = open_at(AT_FDCWD, path.c_str(), O_RDONLY).or_throw(path);
-    Result<MountFd> mount = MountFd::create_proc(pid_namespace.get(), kProcAttributes);
-    return mount.error() == EINVAL ? proc_from_inside(pid_namespace) : std::move(mount);
+    Result<MountFd> mount = MountFd::create_proc(pid_namespace.get(), options, kProcAttributes);
+    return mount.error() == EINVAL ? proc_from_inside(pid_namespace, options) : std::move(mount);
 }
 
 } // namespace
@@ -115,7 +120,6 @@ void attach_old_root(const ChildState& state) {
 void leave_host_tree(ChildState& state) {
     // The old root lies on top of the new one since pivot_root(".", "."), pivot_root(2).
     check(umount2(".", MNT_DETACH), "umount2").or_throw("letting go of the host's tree");
-    state.input.supervisor.send(MessageKind::host_left).or_throw("");
     if (state.input.old_root.valid()) {
         attach_old_root(state);
     }

@@ -16,7 +16,9 @@ struct ChildState {
     const ChildInput& input;
     const Plan& plan;
     UniqueFd kernel_log;                    // of the FIFO behind /proc/kmsg, for the supervisor to hold
+    MountFd dev;                            // for /dev, from the supervisor
     MountFd incoming;                       // for /run/host/incoming, from the supervisor
+    bool has_prepared = false;              // the supervisor's mounts are here
     bool journal_in_place = false;          // the tree has the directory that the host is to see
     std::vector<const Operation*> left_out; // operations whose target or source does not exist here
     UserRecord user;                        // who the payload is, known after look_up_user
@@ -72,7 +74,7 @@ void share_mounts(ChildState& state);
 void attach_incoming(ChildState& state);
 void report_mounts(ChildState& state);
 
-// The file system of this type that prepare_kernel_file_systems() has made; null: none.
+// The kernel file system of this type that prepare_kernel_file_systems() has made; null: none.
 const MountFd* find_prepared(const ChildState& state, std::string_view type);
 
 // Throws what there is to say about a target in the tree that is a link or no directory; returns when it is one.
@@ -92,6 +94,7 @@ void place_host_files(ChildState& state);
 void place_journal(ChildState& state);
 
 // child_oci.cpp
+void join_bundle_namespaces(ChildState& state);
 void run_create_hooks(ChildState& state);
 void set_kernel_parameters(ChildState& state);
 void protect_paths(ChildState& state);
@@ -101,6 +104,9 @@ void run_start_hooks(ChildState& state);
 void join_network(ChildState& state);
 void bring_up_loopback(ChildState& state);
 void reset_login_uid(ChildState& state);
+// The payload's own streams must be its own to reopen, /dev/stdout for one: pipes are given to it, and terminals where
+// they are the container's. Never a file or terminal of the caller's.
+void give_streams(uid_t user, gid_t group, bool terminals);
 void start_session(ChildState& state);
 void set_process_attributes(ChildState& state);
 void limit_capabilities(ChildState& state);

@@ -4,6 +4,7 @@
 #include "base/path.hpp"
 #include "linux/file_system_user.hpp"
 #include "linux/overlay_mount.hpp"
+#include "linux/private_namespace.hpp"
 #include "run/mount_point.hpp"
 
 #include <fmt/format.h>
@@ -81,16 +82,44 @@ IdMap map_of_bind(const CustomMount& mount, const IdMap& container, const Owner&
 
 Recursive recursion(const CustomMount& mount) { return mount.recursive ? Recursive::yes : Recursive::no; }
 
-// A slave: what the host mounts below the source later shows up in the container, and nothing the other way round.
+// Mostly a slave: what the host mounts below the source later shows up in the container, and nothing the other way
+// round.
 MountAttributes bind_attributes(const MountCustom& operation) {
-    return {operation.attributes, 0,
-            operation.what.sources.front().in_tree ? Propagation::private_ : Propagation::slave};
+    const CustomMount& mount = operation.what;
+    const Propagation usual = mount.sources.front().in_tree ? Propagation::private_ : Propagation::slave;
+    return {operation.attributes, operation.cleared,
+            mount.propagation == Propagation::unchanged ? usual : mount.propagation};
+}
+
+// The tree is attached in another process, which hands back the part and another copy of the whole.
+Result<MountFd> copy_where_attached(const MountCustom& operation, int source, CustomMounts::Tree& tree) {
+    const MountFd* const whole[] = {tree.replaceable};
+    Result<std::vector<MountFd>> copies = make_where_attached(whole, [&]() -> Result<std::vector<MountFd>> {
+        Result<MountFd> part = MountFd::clone_with(source, "", recursion(operation.what), bind_attributes(operation));
+        Result<MountFd> again = MountFd::clone_of(tree.root, "", Recursive::yes);
+        if (!part.ok() || !again.ok()) {
+            return part.ok() ? again.system_error() : part.system_error();
+        }
+        std::vector<MountFd> both;
+        both.push_back(std::move(part).value());
+        both.push_back(std::move(again).value());
+        return both;
+    });
+    if (!copies.ok()) {
+        return copies.system_error();
+    }
+    *tree.replaceable = std::move(copies.value()[1]);
+    tree.root = tree.replaceable->get();
+    return std::move(copies.value()[0]);
 }
 
 // Kernels before 6.15 make no copy of a part of a detached mount; the tree itself lies somewhere on the host, mostly.
-Result<MountFd> copy_from_tree(const MountCustom& operation, int source, const CustomMounts::Tree& tree) {
+Result<MountFd> copy_from_tree(const MountCustom& operation, int source, CustomMounts::Tree& tree) {
     const CustomMount& mount = operation.what;
     Result<MountFd> copy = MountFd::clone_with(source, "", recursion(mount), bind_attributes(operation));
+    if (copy.error() == EINVAL && tree.attached < 0 && tree.replaceable != nullptr) {
+        return copy_where_attached(operation, source, tree);
+    }
     if (copy.error() != EINVAL || tree.attached < 0) {
         return copy;
     }
@@ -101,7 +130,7 @@ Result<MountFd> copy_from_tree(const MountCustom& operation, int source, const C
 
 } // namespace
 
-std::vector<CustomMountFd> CustomMounts::open(const Tree& tree) {
+std::vector<CustomMountFd> CustomMounts::open(Tree tree) {
     std::vector<CustomMountFd> mounts;
     for (const OperationGroup& group : plan_.groups) {
         for (const Operation& operation : group.operations) {
@@ -136,7 +165,7 @@ ScratchDirectory& CustomMounts::scratch_in_var_tmp(const MountCustom& operation)
     return scratch_for(operation, std::move(place), kTemporaryPlace);
 }
 
-CustomMountFd CustomMounts::open_bind(const MountCustom& operation, const Tree& tree) {
+CustomMountFd CustomMounts::open_bind(const MountCustom& operation, Tree& tree) {
     const CustomMount& mount = operation.what;
     const MountSource& source = mount.sources.front();
     CustomMountFd result;
@@ -279,39 +308,87 @@ CustomMounts::UpperPlace CustomMounts::find_upper(const MountCustom& operation, 
     return {std::move(directory).value(), std::move(name), join(scratch.name(), work)};
 }
 
+Result<MountFd> CustomMounts::mount_layers(const Layers& layers, const MountCustom& operation, std::string* complaint) {
+    std::vector<int> lower;
+    for (const Layer& layer : layers.lower) {
+        lower.push_back(layer.directory.get());
+    }
+    Result<UniqueFd> upper = UniqueFd();
+    Result<UniqueFd> work = UniqueFd();
+    if (!operation.what.read_only) {
+        constexpr int kFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
+        upper = open_at(layers.place.directory.get(), layers.upper.c_str(), kFlags);
+        work = open_at(layers.place.directory.get(), layers.work.c_str(), kFlags);
+    }
+    if (!upper.ok() || !work.ok()) {
+        return upper.ok() ? work.system_error() : upper.system_error();
+    }
+    const MountOption name{"source", "overlay"};
+    return mount_overlay({lower, upper.value().get(), work.value().get()}, std::span(&name, 1), operation.attributes,
+                         complaint);
+}
+
+// Linux before 6.15 takes no layer that is not attached, as mapped ones are: in another process all of them become so.
+Result<MountFd> CustomMounts::mount_where_attached(Layers& layers, const MountCustom& operation) {
+    std::vector<Layer*> all;
+    for (Layer& layer : layers.lower) {
+        all.push_back(&layer);
+    }
+    if (!operation.what.read_only) {
+        all.push_back(&layers.place);
+    }
+    std::vector<const MountFd*> mounts;
+    for (Layer* const layer : all) {
+        if (!layer->mapped.valid()) {
+            Result<MountFd> copy = MountFd::clone_of(layer->directory.get(), "", Recursive::no);
+            Result<UniqueFd> top = copy.ok() ? open_at(copy.value().get(), ".", O_PATH | O_DIRECTORY)
+                                             : Result<UniqueFd>(copy.system_error());
+            if (!top.ok()) {
+                return top.system_error();
+            }
+            layer->mapped = std::move(copy).value();
+            layer->directory = std::move(top).value();
+        }
+        mounts.push_back(&layer->mapped);
+    }
+    Result<std::vector<MountFd>> made = make_where_attached(mounts, [&]() -> Result<std::vector<MountFd>> {
+        Result<MountFd> overlay = mount_layers(layers, operation, nullptr);
+        if (!overlay.ok()) {
+            return overlay.system_error();
+        }
+        std::vector<MountFd> one;
+        one.push_back(std::move(overlay).value());
+        return one;
+    });
+    return made.ok() ? Result<MountFd>(std::move(made.value().front())) : made.system_error();
+}
+
 CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, const Tree& tree) {
     const CustomMount& mount = operation.what;
-    std::vector<Layer> held;
-    std::vector<int> lower; // the topmost first, as the kernel wants it; the user names the lowest first
+    Layers layers;
     const size_t lowers = mount.sources.size() - (mount.read_only ? 0 : 1);
     for (size_t i = lowers; i-- > 0;) {
-        held.push_back(open_layer(mount.sources[i], operation, tree));
-        lower.push_back(held.back().directory.get());
+        layers.lower.push_back(open_layer(mount.sources[i], operation, tree));
     }
-    Layer place;
-    UniqueFd upper;
-    UniqueFd work;
-    OverlayLayers layers{lower, -1, -1};
     if (!mount.read_only) {
         UpperPlace found = find_upper(operation, tree);
-        place = map_layer(std::move(found.directory), mount.sources.back().in_tree, mount);
-        const auto open_there = [&](const std::string& name) {
-            return open_at(place.directory.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW)
-                .or_throw(option_name(mount));
-        };
-        upper = open_there(found.upper);
-        work = open_there(found.work);
-        layers.upper = upper.get();
-        layers.work = work.get();
+        layers.place = map_layer(std::move(found.directory), mount.sources.back().in_tree, mount);
+        layers.upper = std::move(found.upper);
+        layers.work = std::move(found.work);
     }
-    std::string complaint;
-    const MountOption name{"source", "overlay"};
     // An overlay acts on its layers as who mounts it, and a mapped layer knows only the container's users.
     std::optional<FileSystemUser> maker;
-    if (place.mapped.valid()) {
+    if (layers.place.mapped.valid()) {
         maker.emplace(root_user_on_host(plan_), root_group_on_host(plan_));
     }
-    Result<MountFd> made = mount_overlay(layers, std::span(&name, 1), operation.attributes, &complaint);
+    std::string complaint;
+    Result<MountFd> made = mount_layers(layers, operation, &complaint);
+    if (made.error() == EINVAL && !plan_.id_map.empty()) {
+        Result<MountFd> elsewhere = mount_where_attached(layers, operation);
+        if (elsewhere.ok()) {
+            made = std::move(elsewhere);
+        }
+    }
     if (!made.ok()) {
         throw_overlay(mount, made.error(), complaint);
     }

@@ -32,11 +32,13 @@ public:
         int root = -1;     // the container's "/" as far as it is there, or the tree that /usr of it comes from
         int attached = -1; // the same directory where the host has it, for kernels that copy nothing detached; or -1
         std::string path;  // for messages and records
+        // The mount behind `root`, which another one of the same may take the place of; null: must not.
+        MountFd* replaceable = nullptr;
     };
 
     explicit CustomMounts(const Plan& plan) : plan_(plan) {}
     // One for each bind and overlay of the plan, in its order.
-    std::vector<CustomMountFd> open(const Tree& tree);
+    std::vector<CustomMountFd> open(Tree tree);
     // Removes the fresh directories, as the destructor does.
     void release() { scratch_.clear(); }
 
@@ -52,12 +54,21 @@ private:
         std::string work;
     };
 
-    CustomMountFd open_bind(const MountCustom& operation, const Tree& tree);
+    struct Layers {
+        std::vector<Layer> lower; // the topmost first, as the kernel wants it; the user names the lowest first
+        Layer place;              // of the next two
+        std::string upper;
+        std::string work;
+    };
+
+    CustomMountFd open_bind(const MountCustom& operation, Tree& tree);
     CustomMountFd open_overlay(const MountCustom& operation, const Tree& tree);
     ScratchDirectory& scratch_for(const MountCustom& operation, UniqueFd parent, const std::string& parent_path);
     ScratchDirectory& scratch_in_var_tmp(const MountCustom& operation);
     Layer open_layer(const MountSource& layer, const MountCustom& operation, const Tree& tree);
     Layer map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount);
+    static Result<MountFd> mount_layers(const Layers& layers, const MountCustom& operation, std::string* complaint);
+    static Result<MountFd> mount_where_attached(Layers& layers, const MountCustom& operation);
     UpperPlace find_upper(const MountCustom& operation, const Tree& tree);
     void map_owners(CustomMountFd& mount, const Tree& tree, const Owner& source);
     // The tree will be id-mapped by itself, once the container's users exist; copies made of it before are to be, too.

@@ -2,9 +2,10 @@
 //
 //   helper → supervisor  born [+ fd]        with private users only: the child is there; its number (code) and pidfd
 //   supervisor → child   hooks_done         only for an OCI bundle with hooks that run before
-//   child → supervisor   host_left          the host's tree is gone from the child's mount namespace
 //   child → supervisor   warning*           something optional failed; the start goes on
-//   supervisor → child   incoming [+ fd]    the mount for /run/host/incoming
+//   supervisor → child   prepared [+ fds]   mounts that it has made meanwhile: the one for /dev if
+//   supervisor_makes_dev(),
+//                                           and the one for /run/host/incoming unless there is none
 //   child → supervisor   mounted [+ fds]    everything is mounted; as text, which of the plan's operations were left
 //                                           out (number_operations()); the descriptors the supervisor has to hold;
 //                                           code 1: the tree has the directory for the journal
@@ -40,9 +41,8 @@ namespace nspawn {
 
 enum class MessageKind : uint32_t {
     hooks_done = 1,
-    host_left,
     warning,
-    incoming,
+    prepared,
     mounted,
     go,
     refused,

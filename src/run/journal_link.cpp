@@ -27,21 +27,21 @@ JournalEntry look_at(const JournalPlan& plan) {
         return JournalEntry::missing;
     }
     const std::string path = entry_path(plan);
-    struct statx status {};
-    if (statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) < 0) {
+    struct stat status {};
+    if (lstat(path.c_str(), &status) < 0) {
         return errno == ENOENT || errno == ENOTDIR ? JournalEntry::missing : JournalEntry::other;
     }
-    if ((status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+    if (is_mount_point(AT_FDCWD, path.c_str())) {
         return JournalEntry::mount_point;
     }
-    if (S_ISLNK(status.stx_mode)) {
+    if (S_ISLNK(status.st_mode)) {
         std::array<char, PATH_MAX> link; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlink
         const ssize_t size = readlink(path.c_str(), link.data(), link.size());
         return size >= 0 && std::string_view(link.data(), static_cast<size_t>(size)) == plan.tree_path
                    ? JournalEntry::link_to_tree
                    : JournalEntry::other_link;
     }
-    return S_ISDIR(status.stx_mode) ? JournalEntry::directory : JournalEntry::other;
+    return S_ISDIR(status.st_mode) ? JournalEntry::directory : JournalEntry::other;
 }
 
 // The container would write into the host's own journal.
@@ -60,7 +60,7 @@ void give_up(const JournalPlan& plan, const std::string& reason) {
 
 } // namespace
 
-JournalLink::JournalLink(const JournalPlan& plan) {
+JournalLink::JournalLink(const JournalPlan& plan, const IdMap& users) {
     if (plan.mode == LinkJournal::no) {
         return;
     }
@@ -103,10 +103,19 @@ JournalLink::JournalLink(const JournalPlan& plan) {
         return; // no journal is kept on disk here, which is what the soft modes are for
     }
     directory_ = std::move(directory).value();
-    prepare_bind(action, entry_);
+    prepare_bind(action, entry_, users);
 }
 
-void JournalLink::prepare_bind(JournalAction action, JournalEntry entry) {
+// The container's journal daemon is root there: what root owns on the host, and what it makes, is the same on disk.
+Result<void> JournalLink::map_users(const IdMap& users) const {
+    if (users.empty()) {
+        return {};
+    }
+    const Result<UniqueFd> space = make_user_namespace(users);
+    return space.ok() ? mount_.set_id_map(space.value().get(), Recursive::no) : space.system_error();
+}
+
+void JournalLink::prepare_bind(JournalAction action, JournalEntry entry, const IdMap& users) {
     if (action == JournalAction::link) {
         return;
     }
@@ -132,6 +141,11 @@ void JournalLink::prepare_bind(JournalAction action, JournalEntry entry) {
         return give_up(*plan_, fmt::format("{}: {}", entry_path(*plan_), error_text(mount.error())));
     }
     mount_ = std::move(mount).value();
+    if (const Result<void> mapped = map_users(users); !mapped.ok()) {
+        mount_ = MountFd();
+        return give_up(*plan_, fmt::format("{}: its owners cannot be mapped to the container's: {}", entry_path(*plan_),
+                                           error_text(mapped.error())));
+    }
     wants_directory_ = true;
 }
 

@@ -5,6 +5,7 @@
 // half is child_journal.cpp's; nothing here ever enters the tree. Source: spec C.10, systemd-nspawn(1).
 #pragma once
 
+#include "linux/id_map.hpp"
 #include "linux/mount_fd.hpp"
 #include "plan/host_files.hpp"
 
@@ -15,8 +16,8 @@ namespace nspawn {
 class JournalLink {
 public:
     JournalLink() = default; // nothing to do
-    // Throws what ends the start; what is only skipped is logged.
-    explicit JournalLink(const JournalPlan& plan);
+    // `users`: the container's private ones, or none. Throws what ends the start; what is only skipped is logged.
+    JournalLink(const JournalPlan& plan, const IdMap& users);
     JournalLink(JournalLink&& other) noexcept;
     JournalLink& operator=(JournalLink&& other) noexcept;
     ~JournalLink();
@@ -31,7 +32,8 @@ public:
     void complete(bool in_place);
 
 private:
-    void prepare_bind(JournalAction action, JournalEntry entry);
+    void prepare_bind(JournalAction action, JournalEntry entry, const IdMap& users);
+    [[nodiscard]] Result<void> map_users(const IdMap& users) const;
     [[nodiscard]] Result<void> make_link() const;
     [[nodiscard]] Result<void> clear_entry() const;
 

@@ -4,6 +4,7 @@
 #include "base/log.hpp"
 #include "linux/device_policy.hpp"
 #include "run/child.hpp"
+#include "run/device_directory.hpp"
 #include "run/notify_socket.hpp"
 #include "run/oci_hooks.hpp"
 #include "run/prepare_root.hpp"
@@ -20,7 +21,6 @@
 #include <cstdlib>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -30,6 +30,18 @@
 namespace nspawn {
 
 namespace {
+
+// Modes in the plan are meant as written, by the child, which inherits it, and by us.
+class NoUmask {
+public:
+    NoUmask() : before_(umask(0)) {}
+    ~NoUmask() { umask(before_); }
+    NoUmask(const NoUmask&) = delete;
+    NoUmask& operator=(const NoUmask&) = delete;
+
+private:
+    mode_t before_;
+};
 
 constexpr const char* kStageCgroup = "make control groups";
 constexpr const char* kStagePrepare = "prepare mounts";
@@ -44,6 +56,7 @@ constexpr const char* kStageNetwork = "make network interfaces";
 constexpr const char* kStageHooks = "run runtime hooks";
 constexpr const char* kStageLimits = "limit resources";
 constexpr const char* kStageDevicePolicy = "set the device policy";
+constexpr const char* kStageMakeDev = "make the device directory";
 constexpr const char* kStageMakeIncoming = "make the incoming directory";
 constexpr const char* kStageReadBack = "read mounts back";
 constexpr const char* kStageGo = "let the payload run";
@@ -73,6 +86,14 @@ BeforeMaking record_groups(Launch& launch) {
     return [&record = launch.record](const std::string& path) { record.add(ScratchKind::empty_cgroup, path); };
 }
 
+// The groups from that one on, which have been made by us for certain.
+void record_as_ours(Launch& launch, size_t first) {
+    const std::vector<std::string> paths = launch.cgroup->paths();
+    for (size_t index = first; index < paths.size(); ++index) {
+        launch.record.add_later(ScratchKind::cgroup, paths[index]);
+    }
+}
+
 void make_cgroup(Launch& launch, const LaunchInput& input) {
     const CgroupRequest request{.machine = input.plan.machine,
                                 .keep_unit = input.plan.keep_unit,
@@ -84,6 +105,7 @@ void make_cgroup(Launch& launch, const LaunchInput& input) {
     }
     if (outcome.cgroup) {
         launch.cgroup.emplace(std::move(*outcome.cgroup));
+        record_as_ours(launch, 0);
         if (has_private_users(input.plan)) {
             launch.cgroup->delegate_to(root_user_on_host(input.plan), root_group_on_host(input.plan))
                 .or_throw("giving the control group to the container's root");
@@ -118,11 +140,11 @@ void set_device_policy(Launch& launch, const LaunchInput& input, const std::vect
     std::string missing = "no control group for the container";
     if (launch.cgroup) {
         const std::vector<DeviceRule> rules = further_device_rules(mounts, input.plan.oci.get());
+        const size_t recorded = launch.cgroup->paths().size();
         missing = enforce_device_policy(*launch.cgroup, rules.empty() ? default_device_rules() : rules,
                                         record_groups(launch));
-        for (const std::string& path : launch.cgroup->paths()) {
-            launch.record.add(ScratchKind::cgroup, path); // they are ours, now for certain
-        }
+        record_as_ours(launch, recorded);
+        launch.record.write();
     }
     if (!missing.empty() && has_capability(input.plan.capabilities.bounding, CAP_MKNOD) && !input.plan.quiet) {
         log::notice("device nodes are not confined ({}); the payload has CAP_MKNOD and can make and use any", missing);
@@ -191,15 +213,6 @@ void await_leader(Launch& launch) {
     }
 }
 
-// Loading the device program keeps a processor in the kernel, and letting go of the host's tree waits until every
-// processor has left it: together they take a quarter of a millisecond longer than one after the other. Only a matter
-// of time, so that any first message will do, and none at all.
-void wait_until_host_is_left(const Handshake& handshake) {
-    constexpr int kPatience = 10; // milliseconds
-    pollfd child{handshake.fd(), POLLIN, 0};
-    (void)poll(&child, 1, kPatience);
-}
-
 // A child that has failed already says why itself; that is heard as soon as we listen.
 void tell_child(const Handshake& handshake, MessageKind kind, const MountProblem& problem = {},
                 std::span<const int> fds = {}) {
@@ -209,10 +222,24 @@ void tell_child(const Handshake& handshake, MessageKind kind, const MountProblem
     }
 }
 
-void hand_over_incoming(Launch& launch, const LaunchInput& input) {
-    const MountFd incoming = make_incoming(launch, input);
-    const int fd = incoming.get();
-    tell_child(*launch.handshake, MessageKind::incoming, {}, std::span(&fd, incoming.valid() ? 1 : 0));
+void hand_over(const Launch& launch, const MountFd& dev, const MountFd& incoming) {
+    std::array<int, 2> fds{};
+    size_t count = 0;
+    for (const MountFd* const mount : {&dev, &incoming}) {
+        if (mount->valid()) {
+            fds[count++] = mount->get();
+        }
+    }
+    tell_child(*launch.handshake, MessageKind::prepared, {}, std::span(fds).first(count));
+}
+
+// What the child needs, but not at once: made while it lets go of the host's tree.
+void make_while_child_works(Launch& launch, const LaunchInput& input) {
+    MountFd dev;
+    if (supervisor_makes_dev(input.plan)) {
+        dev = in_stage(input.timeline, kStageMakeDev, [&] { return make_device_directory(input.plan); });
+    }
+    in_stage(input.timeline, kStageMakeIncoming, [&] { hand_over(launch, dev, make_incoming(launch, input)); });
 }
 
 // The namespaces are there, and the child has not left the host's tree yet.
@@ -280,6 +307,11 @@ Launch::~Launch() {
         (void)leader.send_signal(SIGKILL); // has ended already on every regular way
         (void)leader.wait();
     }
+    give_back();
+}
+
+void Launch::give_back() {
+    network_worker.let_go();
     network.take_back(record);
     if (cgroup && !cgroup->remove().ok()) {
         record.keep();
@@ -294,6 +326,9 @@ Launch::~Launch() {
         record.keep();
     }
     network.leave_zones(std::move(record), !last);
+    if (!overlay) { // whose directories are recorded, too, and go last
+        record.finish();
+    }
 }
 
 Launch launch(const LaunchInput& input) {
@@ -311,7 +346,7 @@ Launch launch(const LaunchInput& input) {
         });
     }
     PreparedMounts mounts = in_stage(timeline, kStagePrepare, [&] {
-        launch.journal = JournalLink(input.plan.journal);
+        launch.journal = JournalLink(input.plan.journal, input.plan.id_map);
         return prepare_mounts(input.plan, input.tree, input.custom_mounts);
     });
 
@@ -351,6 +386,7 @@ Launch launch(const LaunchInput& input) {
     if (limits_resources(input.plan)) {
         in_stage(timeline, kStageLimits, [&] { limit_resources(launch, input.plan); });
     }
+    const NoUmask no_umask;
     if (needs_network_worker(input.plan)) {
         // First of all: what it needs most of its time for needs no container.
         in_stage(timeline, kStageStartNetwork, [&] { start_network_worker(launch, input.plan); });
@@ -395,11 +431,7 @@ Launch launch(const LaunchInput& input) {
         await_leader(launch);
         in_stage(timeline, kStageHooks, [&] { run_runtime_hooks(launch, input.plan); });
     }
-    // What the child does not need at once: made while it mounts.
-    in_stage(timeline, kStageMakeIncoming, [&] { hand_over_incoming(launch, input); });
-    if (!launch.helper.valid()) { // which has a network namespace to make before it comes so far
-        wait_until_host_is_left(*launch.handshake);
-    }
+    make_while_child_works(launch, input);
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input, mounts.custom); });
     await_leader(launch);
     if (launch.network_worker.is_running()) {
@@ -458,6 +490,9 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
     }
     if (waits_for_hooks(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageHooks);
+    }
+    if (supervisor_makes_dev(plan)) {
+        names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageMakeDev);
     }
     return names;
 }

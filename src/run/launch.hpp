@@ -51,6 +51,10 @@ struct Launch {
     Launch(Launch&&) = default;
     Launch& operator=(Launch&&) = delete;
     ~Launch();
+
+    // Of a container that has ended: removes what would outlive us, but for what the overlay has. Descriptors are left
+    // to the destructor, or to the kernel when the process exits before that. May be called once more.
+    void give_back();
 };
 
 // Waits for the child's helper, which ends when the payload runs.

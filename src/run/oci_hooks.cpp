@@ -67,7 +67,7 @@ UniqueFd pipe_with(const std::string& text) {
 
 void run_hook(const OciHook& hook, const std::string& state, const std::function<void()>& confine) {
     const UniqueFd input = pipe_with(state);
-    const Pidfd process = clone_process({}).or_throw("");
+    Pidfd process = clone_process({}).or_throw("");
     if (!process.valid()) {
         become_hook(hook, input.get(), confine);
     }

@@ -82,7 +82,7 @@ void make_volatile_overlay(PreparedMounts& mounts, const Plan& plan, const RootT
 
 // What a kernel that knows no better makes for its own root is given to the container's.
 void make_devpts(PreparedMounts& mounts, const Plan& plan) {
-    mounts.devpts = MountFd::create("devpts", plan.devpts_options, kDevptsAttributes).or_throw("devpts");
+    mounts.devpts = MountFd::create("devpts", plan.devpts_options, plan.devpts_attributes).or_throw("devpts");
     if (has_private_users(plan)) {
         for (const char* name : {"", "ptmx"}) {
             check(fchownat(mounts.devpts.get(), name, root_user_on_host(plan), root_group_on_host(plan), AT_EMPTY_PATH),
@@ -143,7 +143,8 @@ PreparedMounts prepare_mounts(const Plan& plan, const RootTree& tree, CustomMoun
     const bool only_usr = plan.root == RootKind::volatile_usr;
     mounts.custom = custom.open({.root = only_usr ? tree.fd() : mounts.root.get(),
                                  .attached = tree_is_root && !tree.is_detached_mount() ? tree.fd() : -1,
-                                 .path = tree.path()});
+                                 .path = tree.path(),
+                                 .replaceable = only_usr ? nullptr : &mounts.root});
     mounts.host_files = prepare_host_files(plan, mounts.root.get());
     return mounts;
 }

@@ -3,6 +3,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "image/os_release.hpp"
+#include "linux/id_map.hpp"
 #include "linux/kernel_file.hpp"
 #include "plan/host_files.hpp"
 #include "run/networkd.hpp"
@@ -58,7 +59,7 @@ void probe_devices(HostFacts& facts) {
 
 void probe_os_release(HostFacts& facts) {
     for (const char* path : {"/etc/os-release", "/usr/lib/os-release"}) {
-        const Result<std::string> text = read_file(AT_FDCWD, path, kSmallFile);
+        const Result<std::string> text = read_kernel_file(AT_FDCWD, path, kSmallFile);
         if (text.ok()) {
             facts.os_release_path = path;
             for (auto& [name, value] : host_os_release_fields(text.value())) {
@@ -119,13 +120,6 @@ unsigned count_listen_fds() {
         }
     }
     return static_cast<unsigned>(std::min(*count, kMost));
-}
-
-// The initial user namespace has a fixed inode number; only there device nodes can be made, mknod(2).
-bool in_initial_user_namespace() {
-    constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD; // PROC_USER_INIT_INO, linux/proc_ns.h
-    struct stat status {};
-    return stat("/proc/self/ns/user", &status) == 0 && status.st_ino == kInitialUserNamespace;
 }
 
 // Of a line "KEY:\tVALUE" of proc_pid_status(5); no value when there is none.

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include <sys/utsname.h>
@@ -94,20 +95,23 @@ void run_stop_hooks(const Plan& plan) {
     }
 }
 
-int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
+// `launched` is left with what the kernel takes back by itself when we exit.
+int run_until_end(const LaunchInput& input, Supervisor& supervisor, std::optional<Launch>& launched) {
     for (;;) {
         Ending ending;
         try {
-            Launch launched = launch(input);
-            ending = supervisor.watch_over(launched);
-            launched.last = ending.kind != Ending::Kind::rebooted && !input.plan.keep_unit;
+            launched.emplace(launch(input));
+            ending = supervisor.watch_over(*launched);
+            launched->last = ending.kind != Ending::Kind::rebooted && !input.plan.keep_unit;
             if (ending.kind == Ending::Kind::rebooted && !input.plan.keep_unit) {
                 supervisor.service_manager().restarting();
             } else {
                 supervisor.service_manager().terminating();
                 supervisor.release_terminal();
             }
+            launched->give_back();
         } catch (...) {
+            launched.reset();
             run_stop_hooks(input.plan); // of a start that failed, too
             throw;
         }
@@ -119,6 +123,7 @@ int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
         if (const std::optional<int> status = conclude(input.plan, ending)) {
             return *status;
         }
+        launched.reset();
         input.tree.renew();
     }
 }
@@ -150,7 +155,11 @@ int run_machine(const Config& config, const EnvironmentSwitches& switches, const
     announce(config, plan, tree);
     Supervisor supervisor(plan, console_options(config, switches, plan), host.ignored_signals, timeline);
     CustomMounts custom_mounts(plan);
-    const int status = run_until_end({plan, host, tree, custom_mounts, timeline}, supervisor);
+    std::optional<Launch> launched;
+    const int status = run_until_end({plan, host, tree, custom_mounts, timeline}, supervisor, launched);
+    if (launched->overlay) { // the mount has to go before its directories can
+        launched.reset();
+    }
     custom_mounts.release();
     tree.release();
     if (timeline.enabled()) {

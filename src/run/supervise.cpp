@@ -95,7 +95,6 @@ Ending Supervisor::watch_over(Launch& launch) {
     forget_all(launch);
     turned.or_throw("waiting for the container");
     Ending ending = read_ending(launch);
-    kernel_log_.reset();
     launch_ = nullptr;
     return ending;
 }
@@ -204,8 +203,6 @@ bool Supervisor::on_handshake() {
         return false;
     }
     switch (message->kind) {
-    case MessageKind::host_left:
-        break; // was waited for where it matters
     case MessageKind::warning:
         log::warning("{}", message->text);
         break;
@@ -226,7 +223,7 @@ bool Supervisor::on_handshake() {
     case MessageKind::ready:
     case MessageKind::tree_ready:
     case MessageKind::hooks_done:
-    case MessageKind::incoming:
+    case MessageKind::prepared:
     case MessageKind::go:
     case MessageKind::refused:
         throw Error("the container's child answers out of turn");
@@ -286,7 +283,6 @@ std::optional<Error> read_exec_failure(const UniqueFd& pipe) {
 
 Ending Supervisor::read_ending(Launch& launch) {
     const ProcessEnd end = launch.leader.wait().or_throw("waiting for the container");
-    launch.leader = Pidfd();
     on_last_words(launch);
     Ending ending;
     if (terminated_) {

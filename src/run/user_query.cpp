@@ -90,7 +90,7 @@ std::string ask(const ChildState& state, const char* database, const std::string
     UniqueFd writing(ends[1]);
     // Not readable by a process without CAP_SYS_PTRACE: our descriptors, memory and program file.
     check(prctl(PR_SET_DUMPABLE, 0), "prctl(PR_SET_DUMPABLE)").or_throw("");
-    const Pidfd process = clone_process({}).or_throw("starting getent");
+    Pidfd process = clone_process({}).or_throw("starting getent");
     if (!process.valid()) {
         run_getent(state, database, key, writing.get());
     }

@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "linux/mount_words.hpp"
 
 #include <fmt/format.h>
 
@@ -62,15 +63,6 @@ bool has_flag(std::string_view flags, std::string_view wanted) {
     return false;
 }
 
-constexpr struct {
-    uint64_t attribute;
-    const char* flag;
-} kReadableFlags[] = {{MOUNT_ATTR_RDONLY, "ro"},
-                      {MOUNT_ATTR_NOSUID, "nosuid"},
-                      {MOUNT_ATTR_NODEV, "nodev"},
-                      {MOUNT_ATTR_NOEXEC, "noexec"},
-                      {MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"}};
-
 class Verifier {
 public:
     // `mountinfo` stays the caller's.
@@ -83,9 +75,9 @@ public:
 
     void expect(const std::string& target, uint64_t attributes) const {
         const MountedEntry& entry = topmost(target);
-        for (const auto& readable : kReadableFlags) {
-            if ((attributes & readable.attribute) != 0 && !has_flag(entry.flags, readable.flag)) {
-                fail(target, fmt::format("is not {}", readable.flag));
+        for (const MountFlagName& flag : kMountFlagNames) {
+            if (flag.status_flag != 0 && (attributes & flag.attribute) != 0 && !has_flag(entry.flags, flag.word)) {
+                fail(target, fmt::format("is not {}", flag.word));
             }
         }
     }

@@ -10,6 +10,7 @@ fails, and so does a listed one that does not show any more. Needs root and Debi
 import contextlib
 import fnmatch
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -181,6 +182,22 @@ STATUSES = {
     "boot-no-os": (["-b"], []),
 }
 
+# name: what is changed in the configuration of a bundle; the same parts are compared as for the other cases.
+BUNDLES = {
+    "bundle": {},
+    "bundle-process": {"process": {
+        "user": {"uid": 1000, "gid": 1000, "additionalGids": [29]}, "cwd": "/usr/lib", "env": ["A=1 2", "PATH=/usr/bin:/bin"],
+        "noNewPrivileges": True, "oomScoreAdj": 100, "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}],
+        "capabilities": {kind: ["CAP_KILL", "CAP_CHOWN"] for kind in ("bounding", "effective", "permitted")}}},
+    "bundle-places": {"hostname": "other", "root": {"readonly": True}, "mounts": [
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm"},
+        {"destination": "/sys", "type": "sysfs", "source": "sysfs"},
+        {"destination": "/srv", "type": "bind", "source": "/etc", "options": ["rbind", "ro"]},
+        {"destination": "/mnt", "type": "tmpfs", "source": "tmpfs", "options": ["mode=700"]}]},
+    "bundle-network": {"namespaces": ["pid", "ipc", "uts", "mount", "cgroup", "network"]},
+}
+
 # name: what is done to the template first; the tree that is made of it is compared, file by file.
 TEMPLATES = {
     "template": "chmod 6755 etc/passwd; chown 5:6 etc; mkfifo -m 600 fifo; mknod -m 640 null c 1 3; ln -s /nowhere link; "
@@ -328,19 +345,42 @@ READERS = {
 }
 
 
-def observe(runner, tree, options, environment):
-    """What one start shows, part by part: {part: {key: value}}."""
-    script = "\n".join(f"echo '@@@ {name}'\n{command} 2>&1" for name, command in PARTS.items())
-    done = runner.run(tree, options, ["sh", "-c", script], environment)
+def script_of_parts():
+    return "\n".join(f"echo '@@@ {name}'\n{command} 2>&1" for name, command in PARTS.items())
+
+
+def read_parts(done):
     text = done.stdout.decode(errors="replace")
     seen = {"run": {"status": str(done.returncode), "messages": "some" if done.stderr else "none"}}
     for part in re.split(r"^@@@ ", text, flags=re.MULTILINE)[1:]:
         name, _, body = part.partition("\n")
         seen[name] = READERS[name](body)
+    return seen
+
+
+def observe(runner, tree, options, environment):
+    """What one start shows, part by part: {part: {key: value}}."""
+    seen = read_parts(runner.run(tree, options, ["sh", "-c", script_of_parts()], environment))
     if "-x" in options:
         # How the throw-away copy is made depends on the file system and on us; what is in it does not.
         seen.get("mounts", {}).pop("/", None)
     return seen
+
+
+def observe_bundle(runner, tree, place, changes):
+    """A bundle whose program is what all cases look at."""
+    kinds = changes.get("namespaces", ["pid", "ipc", "uts", "mount", "cgroup"])
+    config = {"ociVersion": "1.0.0", "hostname": changes.get("hostname", "bundle"), "mounts": changes.get("mounts", []),
+              "root": {"path": tree, **changes.get("root", {})}, "linux": {"namespaces": [{"type": kind} for kind in kinds]},
+              "process": {"terminal": False, "user": {"uid": 0, "gid": 0}, "cwd": "/", "env": ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"],
+                          **changes.get("process", {}), "args": ["sh", "-c", script_of_parts()]}}
+    bundle = os.path.join(place, "bundle")
+    os.makedirs(bundle, exist_ok=True)
+    with open(os.path.join(bundle, "config.json"), "w", encoding="utf-8") as file:
+        json.dump(config, file)
+    done = subprocess.run([*runner.prefix, "-q", *runner.options, f"--oci-bundle={bundle}"], stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=120, check=False)
+    return read_parts(done)
 
 
 def describe(path):
@@ -542,6 +582,8 @@ def main():
             compare(name, lambda runner: observe(runner, tiny, options, environment))
         for name, (options, paths) in MOUNTS.items():
             compare(name, lambda runner: observe_mounts(runner, tiny, place, options, paths))
+        for name, changes in BUNDLES.items():
+            compare(name, lambda runner: observe_bundle(runner, tiny, place, changes))
         for name, (options, words) in STATUSES.items():
             if name == "boot-no-os":
                 os.unlink(os.path.join(tiny, "usr/lib/os-release"))

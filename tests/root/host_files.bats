@@ -312,6 +312,18 @@ time.sleep(30)" 3>&- &
     assert_output entry
 }
 
+@test "journal: with private users the host's directory is the container root's to write, and root's on the host" {
+    echo $ID >"$TREE/etc/machine-id"
+    local mode
+    for mode in host try-host auto; do
+        run on_host "mkdir /var/log/journal/$ID; echo entry >/var/log/journal/$ID/before" \
+            sh -ec '"$@"; stat -c "%u %n" /var/log/journal/*/new' sh "$NSPAWN" -q -P -U -D "$TREE" --link-journal=$mode \
+            sh -c "cd /var/log/journal/$ID; echo entry >new; cat before; stat -c '%u %n' . before new"
+        assert_success
+        assert_output "$(printf 'entry\n0 .\n0 before\n0 new\n0 /var/log/journal/%s/new' $ID)"
+    done
+}
+
 @test "journal: guest links the host to the tree, over an empty directory or another link" {
     echo $ID >"$TREE/etc/machine-id"
     local there mode

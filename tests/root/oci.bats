@@ -66,6 +66,13 @@ c["process"]["capabilities"] = {"bounding": ["CAP_KILL", "CAP_NET_RAW", "CAP_CHO
     assert_line "$(printf 'CapPrm:\t0000000000002000')"
     assert_line "$(printf 'CapBnd:\t0000000000002021')"
     assert_line "$(printf 'CapAmb:\t0000000000002000')"
+    # Ambient ones have to be inheritable, or the kernel does not give them.
+    bundle 'run("grep ^CapAmb /proc/self/status")
+c["process"]["capabilities"] = {"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"], "inheritable": [], "ambient": ["CAP_KILL"]}'
+    run nspawn --oci-bundle="$BUNDLE"
+    assert_success
+    assert_line "$(printf 'CapAmb:\t0000000000000000')"
+    assert_line --partial 'left out: process.capabilities.ambient (CAP_KILL: not both permitted and inheritable)'
 }
 
 @test "root and hostname: relative paths start at the bundle, readonly holds" {
@@ -94,6 +101,106 @@ c["mounts"] = [
     assert_line content
     assert_line --regexp '^/srv ro,nosuid,nodev'
     assert_line --regexp '^/scratch rw,nosuid,nodev,noexec'
+}
+
+@test "mounts: what is said of those that every container has is carried out, and the rest is named" {
+    bundle 'run("grep -E \" /(dev|dev/shm|dev/pts|proc|sys|sys/fs/cgroup|tmp) \" /proc/self/mountinfo | cut -d\" \" -f5,6,9-; ls -a /srv; touch /run/x && echo writable")
+c["mounts"] = [
+    {"destination": "/proc", "type": "proc", "options": ["nosuid", "hidepid=2"]},
+    {"destination": "/dev", "type": "tmpfs", "options": ["nosuid", "noexec", "ro", "strictatime", "mode=700", "size=65536k"]},
+    {"destination": "/dev/shm", "type": "tmpfs", "options": ["nosuid", "nodev", "noexec", "relatime", "size=1m", "rprivate"]},
+    {"destination": "/dev/pts", "type": "devpts", "options": ["nosuid", "noexec", "newinstance", "mode=0600", "gid=7"]},
+    {"destination": "/sys", "type": "sysfs", "options": ["rw", "noatime"]},
+    {"destination": "/sys/fs/cgroup", "type": "cgroup", "options": ["ro", "relatime", "foo=bar"]},
+    {"destination": "/sys/fs/cgroup/net_prio", "type": "cgroup", "source": "cgroup"},
+    {"destination": "/run", "type": "bind", "source": "/etc", "options": ["bind"]},
+    {"destination": "/tmp", "type": "bind", "source": os.environ["BATS_TEST_TMPDIR"], "options": ["bind", "ro"]}]'
+    run nspawn --oci-bundle="$BUNDLE"
+    assert_success
+    assert_line --regexp '^/proc rw,nosuid,nodev,noexec,relatime .*hidepid=(2|invisible)'
+    assert_line --regexp '^/dev ro,nosuid,noexec .*size=65536k,.*mode=700'
+    assert_line --regexp '^/dev/shm rw,nosuid,nodev,noexec,relatime .*size=1024k'
+    assert_line --regexp '^/dev/pts rw,nosuid,noexec.*gid=7,mode=600'
+    assert_line --regexp '^/sys ro,nosuid,nodev,noexec,noatime'
+    assert_line --regexp '^/sys/fs/cgroup ro,nosuid,nodev,noexec'
+    assert_line --regexp '^/tmp ro,'
+    assert_line writable
+    assert_line --partial 'left out: mounts[4].options[0] (rw), mounts[5].options[2] (foo=bar), mounts[6] (/sys/fs/cgroup/net_prio), mounts[7] (bind on /run)'
+}
+
+@test "mounts: whom they propagate to, and times of access" {
+    local shared=$BATS_TEST_TMPDIR/shared
+    mkdir "$shared"
+    mount -t tmpfs -o nosuid shared "$shared"
+    mount --make-shared "$shared"
+    mkdir "$shared/from-inside" "$shared/from-host"
+    bundle 'run("grep -E \" /(a|b|c) \" /proc/self/mountinfo | cut -d\" \" -f5,6; mount -t tmpfs x /c/from-inside; grep \" /c/from-inside \" /proc/self/mountinfo | wc -l; cat /proc/self/mountinfo | grep -c \" /a/from-inside\" || true")
+source = os.environ["BATS_TEST_TMPDIR"] + "/shared"
+c["process"]["capabilities"] = {"bounding": ["CAP_SYS_ADMIN"]}
+c["mounts"] = [
+    {"destination": "/a", "source": source, "options": ["bind", "rprivate", "noatime", "suid", "rnodev"]},
+    {"destination": "/b", "source": source, "options": ["rbind", "rslave", "strictatime", "async"]},
+    {"destination": "/c", "source": source, "options": ["rbind", "rshared", "relatime", "nodiratime"]}]'
+    run nspawn --oci-bundle="$BUNDLE"
+    local on_host
+    on_host=$(grep -c " $shared/from-inside " /proc/self/mountinfo)
+    umount -R "$shared"
+    assert_success
+    assert_line '/a rw,nodev,noatime'
+    assert_line '/b rw,nosuid'
+    assert_line '/c rw,nosuid,nodiratime,relatime'
+    assert_equal "$on_host" 1
+    assert_line 0 # of /a
+    assert_line --partial 'left out: mounts[1].options[3] (async)'
+    assert_refused 'mounts\[0\].options\[1\]: is not supported' 'c["mounts"] = [{"destination": "/a", "source": "/etc", "options": ["bind", "unbindable"]}]'
+    assert_refused 'mounts\[0\].options\[1\]: .bogus. is not supported for a bind' 'c["mounts"] = [{"destination": "/a", "source": "/etc", "options": ["bind", "bogus"]}]'
+    bundle 'c["linux"]["namespaces"].append({"type": "user"})
+c["linux"]["uidMappings"] = c["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 700000, "size": 1000}]
+c["mounts"] = [{"destination": "/a", "source": "/etc", "options": ["bind", "shared"]}]'
+    run --separate-stderr nspawn -q --oci-bundle="$BUNDLE"
+    assert_failure 1
+    assert_one_error_line "/a: 'shared' cannot be had with private users"
+}
+
+@test "linux.namespaces: new ones, those of others, and the caller's own" {
+    run oci 'run("ls /sys/class/net; for space in net ipc uts pid; do readlink /proc/self/ns/$space; done; hostname; echo $$")
+c["linux"]["namespaces"].append({"type": "network"})'
+    assert_success
+    assert_line --index 0 lo
+    refute_line "$(readlink /proc/self/ns/net)"
+    refute_line "$(readlink /proc/self/ns/uts)"
+
+    # Another container's, or a pod's.
+    unshare --ipc --uts sh -c 'hostname other; echo $$; exec sleep 60' >"$BATS_TEST_TMPDIR/other" &
+    local unshared=$!
+    await 5 test -s "$BATS_TEST_TMPDIR/other"
+    bundle "run('hostname; readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts; echo \$\$')
+spaces = c['linux']['namespaces']
+spaces[1]['path'] = '/proc/$unshared/ns/ipc'
+spaces[2]['path'] = '/proc/$unshared/ns/uts'"
+    run nspawn -q --oci-bundle="$BUNDLE"
+    local ipc uts
+    ipc=$(readlink "/proc/$unshared/ns/ipc") uts=$(readlink "/proc/$unshared/ns/uts")
+    assert_success
+    assert_output "$(printf 'other\n%s\n%s\n1' "$ipc" "$uts")"
+    run nspawn -q --oci-bundle="$BUNDLE" --private-users=700000:65536
+    assert_success
+    assert_line "$ipc"
+    assert_line "$uts"
+    kill "$unshared"
+    wait "$unshared" || true
+
+    run oci 'run("hostname; readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts")
+c["linux"]["namespaces"] = [{"type": "mount"}, {"type": "pid"}]'
+    assert_success
+    assert_output "$(printf '%s\n%s\n%s' "$(hostname)" "$(readlink /proc/self/ns/ipc)" "$(readlink /proc/self/ns/uts)")"
+
+    assert_refused 'linux.namespaces\[1\].path: /nowhere/ipc: .*No such file' 'c["linux"]["namespaces"][1]["path"] = "/nowhere/ipc"'
+    assert_refused 'linux.namespaces\[1\].path: /proc/self/ns/uts is no namespace of this kind' 'c["linux"]["namespaces"][1]["path"] = "/proc/self/ns/uts"'
+    assert_refused 'linux.namespaces\[0\].path: a pid namespace cannot be joined' 'c["linux"]["namespaces"][0]["path"] = "/proc/self/ns/pid"'
+    assert_refused 'linux.namespaces\[3\].path: a mount namespace cannot be joined' 'c["linux"]["namespaces"][3]["path"] = "/proc/self/ns/mnt"'
+    assert_refused 'linux.namespaces: a container without a mount namespace' 'c["linux"]["namespaces"] = [{"type": "pid"}]'
+    assert_refused 'hostname: needs a uts namespace' 'c["hostname"] = "x"; c["linux"]["namespaces"] = [{"type": "mount"}]'
 }
 
 @test "linux: masked and read-only paths, also of links, and what is not there" {

@@ -213,6 +213,24 @@ owner() { stat -c %u:%g "$1"; }
     assert_output --partial 'private-users-ownership=chown'
 }
 
+@test "overlays inside another container: -x, --volatile=overlay and --overlay" {
+    mkdir "$TREE/srv" "$TREE/srv/changes"
+    cp -a "$BATS_FILE_TMPDIR/tiny" "$TREE/srv/inner"
+    cp "$NSPAWN" "$TREE/usr/bin/nspawn-inside"
+    local option script='touch /new && rm /etc/passwd && rm -r /home && mkdir /home && ls -A /home && echo changed'
+    for option in -x --volatile=overlay "-x --volatile=overlay"; do
+        run inside -U sh -c "nspawn-inside -q -P $option -D /srv/inner sh -c '$script'"
+        assert_success
+        assert_output changed
+        assert [ -e "$TREE/srv/inner/etc/passwd" ]
+        refute [ -e "$TREE/srv/inner/new" ]
+    done
+    run inside -U sh -c "nspawn-inside -q -P --overlay=+/etc:/srv/changes:/etc -D /srv/inner sh -c 'rm /etc/passwd; touch /etc/new'"
+    assert_success
+    assert [ -e "$TREE/srv/changes/new" ]
+    assert [ -e "$TREE/srv/inner/etc/passwd" ]
+}
+
 @test "a covered /proc inside: one clear line with what to do" {
     mkdir "$TREE/srv"
     cp -a "$BATS_FILE_TMPDIR/tiny" "$TREE/srv/inner"

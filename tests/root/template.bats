@@ -27,13 +27,14 @@ from_template() { nspawn --console=read-only -D "$NEW" --template="$TREE" "$@" <
 }
 
 @test "--template with --machine alone: in the pool" {
-    local name=template-test-$$ existed=yes
+    local name=template-test-$$ existed=yes made=no
     [ -d /var/lib/machines ] || existed=no
-    mkdir -p /var/lib/machines
+    if [ $existed = no ] || rmdir /var/lib/machines 2>/dev/null; then made=yes; fi # where it is missing
     run nspawn -q -P -M "$name" --template="$TREE" cat /proc/sys/kernel/hostname </dev/null
     assert_success
     assert_output "$name"
     assert [ -d "/var/lib/machines/$name/usr" ]
+    [ $made = no ] || assert_equal "$(stat -c %a /var/lib/machines)" 700
     rm -r "/var/lib/machines/$name"
     [ "$existed" = yes ] || rmdir /var/lib/machines
 }

@@ -50,6 +50,15 @@ head -c 100 /dev/urandom >signature
 expect 1 'no key that this kernel trusts' "verity: a signature that nobody trusts" run -i verity.raw "--root-hash=$hash" --root-hash-sig=/images/signature --image-policy=root=signed true
 expect 0 'ID=tiny' "verity: which does not matter where the policy does not demand one" run -i verity.raw "--root-hash=$hash" --root-hash-sig=/images/signature cat /usr/lib/os-release
 
+expect 1 'no key that this kernel trusts' "verity: a signature whose certificate nobody has put here" run -i verity.raw "--root-hash=$hash" --root-hash-sig=/images/beside.p7s --image-policy=root=signed true
+mkdir -p /etc/verity.d
+cp trusted.crt /etc/verity.d/test.crt
+expect 0 'ID=tiny' "verity: a signature by a certificate of this machine" run -i verity.raw "--root-hash=$hash" --root-hash-sig=/images/beside.p7s --image-policy=root=signed cat /usr/lib/os-release
+expect 1 'no key that this kernel trusts' "verity: unless they are not to count" env SYSTEMD_ALLOW_USERSPACE_VERITY=0 nspawn -q -P -i verity.raw "--root-hash=$hash" --root-hash-sig=/images/beside.p7s --image-policy=root=signed true
+expect 1 'no key that this kernel trusts' "verity: another signature is none by it" run -i verity.raw "--root-hash=$hash" --root-hash-sig=/images/signature --image-policy=root=signed true
+rm /etc/verity.d/test.crt
+expect 0 'ID=tiny' "verity: a time limit" env SYSTEMD_DISSECT_VERITY_TIMEOUT_SEC=2min nspawn -q -P -i verity.raw "--root-hash=$hash" cat /usr/lib/os-release
+
 cp verity.raw damaged.raw
 start=$(sfdisk -d verity.raw | sed -n 's/.*raw1 : start= *\([0-9]*\),.*/\1/p')
 printf 'XXXX' | dd of=damaged.raw bs=1 seek=$((start * 512 + 500)) conv=notrunc 2>/dev/null
@@ -60,6 +69,27 @@ mkdir /tree /mnt
 mount -t squashfs -o loop squash /mnt && cp -a /mnt/. /tree && umount /mnt
 expect 0 'wrote' "a tree with -x" run -x -D /tree sh -c 'touch /x && echo wrote'
 expect 0 'wrote' "a tree with --volatile=overlay" run --volatile=overlay -D /tree sh -c 'touch /x && echo wrote'
+
+# --- private users and sources in the tree on this kernel, which takes detached mounts for less ---
+users='--private-users=700000:65536 --private-users-ownership=map'
+mkdir /tree4
+truncate -s 64M tree4.fs && mkfs.ext4 -q -F tree4.fs && mount -t ext4 -o loop tree4.fs /tree4 && cp -a /tree/. /tree4/
+mkdir /tree4/layer && echo lower >/tree4/layer/file
+umount /tree4
+with_tree() { # COMMAND...
+    mount -t ext4 -o loop /images/tree4.fs /tree4
+    "$@"
+    status=$?
+    umount /tree4
+    return "$status"
+}
+for option in -x --volatile=overlay --volatile=state; do
+    expect 0 '^0 0$' "private users, id-mapped, with $option" with_tree run -D /tree4 $users $option sh -c 'touch /var/x 2>/dev/null || touch /run/x; stat -c "%u %g" /usr /etc | uniq'
+done
+expect 0 '^new 0$' "private users: an overlay of directories of the host" with_tree run -D /tree4 $users --overlay=/tree4/layer::/mnt sh -c 'ls /mnt/file >/dev/null && touch /mnt/new && stat -c "new %u" /mnt/new'
+expect 0 '^lower$' "a source in a tree with -x" with_tree run -D /tree4 -x --bind=+/layer:/seen cat /seen/file
+expect 0 '^lower$' "two sources in a tree with --volatile=overlay" with_tree run -D /tree4 --volatile=overlay --bind=+/layer:/seen --bind=+/layer/file:/one cat /one
+expect 0 'ID=tiny' "a source in an image" run -i parts.raw --bind=+/usr/lib:/seen cat /seen/os-release
 
 # --- LUKS ---
 make_luks() { # FILE CONTENT
@@ -79,6 +109,14 @@ expect 0 'wrote' "LUKS: and still there" with_passphrase secret run -i luks.raw 
 expect 1 'there is no passphrase' "LUKS: a wrong one" with_passphrase wrong run -i luks.raw true
 expect 1 'there is no passphrase' "LUKS: none" run -i luks.raw true
 expect 1 'is encrypted, which the image policy does not allow' "LUKS: not allowed" run -i luks.raw --image-policy=root=unprotected true
+# Each answer has to come after its question: what is typed before is thrown away.
+on_terminal() { # ANSWER... : on a terminal of its own
+    (sleep 8; for answer; do echo "$answer"; sleep 8; done) |
+        timeout 100 script -qec "nspawn -q -i luks.raw cat /usr/lib/os-release" /dev/null
+}
+expect 0 'ID=tiny' "LUKS: asked for on the terminal" on_terminal secret
+expect 0 'That does not open it' "LUKS: and once more" on_terminal wrong secret
+expect 1 'was wrong 3 times' "LUKS: and not for ever" on_terminal wrong wrong wrong
 make_luks luks.home root
 size=$(stat -c %s luks.home)
 truncate -s 128M encrypted.raw

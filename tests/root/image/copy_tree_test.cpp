@@ -235,6 +235,35 @@ TEST_F(Template, DepthIsNoMatter) {
     EXPECT_EQ(status.st_nlink, 2U); // its path is longer than the kernel takes at once
 }
 
+// Something waits on every level while the way leads down: far more than a process may have open.
+TEST_F(Template, NeitherDepthNorBreadthTakesDescriptors) {
+    constexpr int kDepth = 2000;
+    UniqueFd level = open_at(AT_FDCWD, path("tree/home").c_str(), O_RDONLY | O_DIRECTORY).or_throw("the first level");
+    for (int depth = 0; depth < kDepth; ++depth) {
+        for (const char* name : {"a", "d", "z"}) {
+            ASSERT_EQ(mkdirat(level.get(), name, 0755), 0);
+        }
+        ASSERT_TRUE(open_at(level.get(), "a/file", O_WRONLY | O_CREAT, 0644).ok());
+        level = open_at(level.get(), "d", O_RDONLY | O_DIRECTORY).or_throw("a level");
+    }
+    for (int number = 0; number < kDepth; ++number) {
+        ASSERT_EQ(mkdirat(level.get(), std::to_string(number).c_str(), 0700), 0);
+    }
+    {
+        const FewDescriptors few(64);
+        make("copy");
+    }
+    level = open_at(AT_FDCWD, path("copy/home").c_str(), O_RDONLY | O_DIRECTORY).or_throw("the first level");
+    struct stat status {};
+    for (int depth = 0; depth < kDepth; ++depth) {
+        ASSERT_EQ(fstatat(level.get(), "a/file", &status, 0), 0) << depth;
+        ASSERT_EQ(fstatat(level.get(), "z", &status, 0), 0) << depth;
+        ASSERT_EQ(status.st_mode & 07777, 0755U);
+        level = open_at(level.get(), "d", O_RDONLY | O_DIRECTORY).or_throw("a level");
+    }
+    ASSERT_EQ(fstatat(level.get(), std::to_string(kDepth - 1).c_str(), &status, 0), 0);
+}
+
 // ------------------------------------------------------------------------------ file systems with more to offer
 class TemplateOnLoop : public Template {
 protected:

@@ -209,6 +209,30 @@ TEST_F(ShiftOwnership, DepthIsNoMatter) {
     EXPECT_EQ(status.st_uid, kBase);
 }
 
+TEST_F(ShiftOwnership, NeitherDepthNorBreadthTakesDescriptors) {
+    constexpr int kDepth = 2000;
+    UniqueFd level = open_at(AT_FDCWD, path("tree/home").c_str(), O_RDONLY | O_DIRECTORY).or_throw("the first level");
+    const auto all = [&](const auto& visit) {
+        UniqueFd at = open_at(level.get(), ".", O_RDONLY | O_DIRECTORY).or_throw("the first level");
+        for (int depth = 0; depth < kDepth; ++depth) {
+            for (const char* name : {"a", "d", "z"}) {
+                visit(at.get(), name);
+            }
+            at = open_at(at.get(), "d", O_RDONLY | O_DIRECTORY).or_throw("a level");
+        }
+    };
+    all([](int at, const char* name) { ASSERT_EQ(mkdirat(at, name, 0755), 0); });
+    {
+        const FewDescriptors few(64);
+        shift(kBase);
+    }
+    all([](int at, const char* name) {
+        struct stat status {};
+        ASSERT_EQ(fstatat(at, name, &status, 0), 0);
+        ASSERT_EQ(status.st_uid, kBase);
+    });
+}
+
 TEST_F(ShiftOwnership, WhatCannotBeChangedIsNamed) {
     run("chattr +i etc/hostname");
     try {

@@ -57,6 +57,21 @@ TEST(EnvironmentSwitches, EachSwitchCanBeSet) {
     EXPECT_FALSE(read({"SYSTEMD_TINT_BACKGROUND=0"}).tint_background);
     EXPECT_FALSE(read({"SYSTEMD_ADJUST_TERMINAL_TITLE=0"}).adjust_terminal_title);
     EXPECT_EQ(read({"SYSTEMD_NSPAWN_CONTAINER_SERVICE=mine"}).container_service, "mine");
+    EXPECT_FALSE(read({"SYSTEMD_ALLOW_USERSPACE_VERITY=0"}).image.userspace_verity);
+}
+
+TEST(EnvironmentSwitches, ATimeLimitIsInWholeSeconds) {
+    const auto patience = [](const std::string& value) {
+        const std::string variable = "SYSTEMD_DISSECT_VERITY_TIMEOUT_SEC=" + value;
+        return read({variable.c_str()}).image.verity_patience;
+    };
+    EXPECT_EQ(patience("5"), 5U);
+    EXPECT_EQ(patience("100ms"), 1U);
+    EXPECT_EQ(patience("1min 30s"), 90U);
+    EXPECT_EQ(patience("0"), 1U);
+    EXPECT_EQ(patience("infinity"), 86400U);
+    EXPECT_EQ(patience("soon"), read({}).image.verity_patience);
+    EXPECT_EQ(read({"SYSTEMD_DISSECT_VERITY_TIMEOUT_SEC=soon"}).warnings.size(), 1U);
 }
 
 TEST(EnvironmentSwitches, ShareSystemIsAllThreeUnlessOneSaysOtherwise) {

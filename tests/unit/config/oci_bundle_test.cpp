@@ -10,6 +10,8 @@
 
 #include <string>
 
+#include <linux/mount.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/stat.h>
 
@@ -137,6 +139,63 @@ TEST(OciBundle, MountsPathsDevicesAndParameters) {
     EXPECT_EQ(bundle.runtime.devices.at(0).mode, S_IFBLK | 0666U);
 }
 
+TEST(OciBundle, WordsOfMounts) {
+    const auto mounts = [](const std::string& each) { return bundle_of({.top = R"(,"mounts":[)" + each + "]"}); };
+    const CustomMount bind =
+        mounts(R"({"destination":"/a","source":"/s","options":["rbind","noatime","rro","rw","suid","rslave"]})")
+            .mounts.at(0);
+    EXPECT_EQ(bind.change.set, uint64_t{MOUNT_ATTR_NOATIME});
+    EXPECT_EQ(bind.change.clear, MOUNT_ATTR__ATIME | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID);
+    EXPECT_FALSE(bind.read_only) << "the last word counts";
+    EXPECT_EQ(bind.propagation, Propagation::slave);
+    EXPECT_EQ(mounts(R"({"destination":"/a","type":"tmpfs","options":["async","dev","shared","rnoexec"]})")
+                  .mounts.at(0)
+                  .options,
+              "async,dev,noexec");
+}
+
+TEST(OciBundle, MountsThatAreOurs) {
+    const OciRuntime runtime =
+        bundle_of({.top = R"(,"mounts":[)"
+                          R"({"destination":"/dev/shm","type":"tmpfs","options":["noexec","size=1m","private"]},)"
+                          R"({"destination":"/proc","type":"proc","options":["dev","ro","hidepid=2","shared"]},)"
+                          R"({"destination":"/sys","type":"bind","source":"/sys"},)"
+                          R"({"destination":"/sys/fs/cgroup/net_prio","type":"cgroup"}])"})
+            .runtime;
+    ASSERT_EQ(runtime.own_mounts.size(), 2U);
+    EXPECT_EQ(runtime.own_mounts[0].change.set, uint64_t{MOUNT_ATTR_NOEXEC});
+    EXPECT_EQ(runtime.own_mounts[0].options.at(0).value, "1m");
+    EXPECT_EQ(runtime.own_mounts[1].change.set, uint64_t{MOUNT_ATTR_RDONLY});
+    EXPECT_EQ(runtime.own_mounts[1].options.at(0).name, "hidepid");
+    EXPECT_THAT(runtime.left_out, ElementsAre("mounts[1].options[0] (dev)", "mounts[1].options[3] (shared)",
+                                              "mounts[2] (bind on /sys)", "mounts[3] (/sys/fs/cgroup/net_prio)"));
+}
+
+TEST(OciBundle, AmbientCapabilitiesThatCannotBeHadAreNamed) {
+    const OciRuntime runtime =
+        bundle_of({.process = R"(,"capabilities":{"bounding":["CAP_KILL"],"inheritable":[],"ambient":["CAP_KILL"]})"})
+            .runtime;
+    EXPECT_EQ(runtime.capabilities->ambient, 0U);
+    EXPECT_THAT(runtime.left_out,
+                ElementsAre("process.capabilities.ambient (CAP_KILL: not both permitted and inheritable)"));
+}
+
+TEST(OciBundle, Namespaces) {
+    const auto with = [](const std::string& list) {
+        return parse_oci_bundle(R"({"ociVersion":"1.0.0","root":{"path":"/"},"process":{"args":["x"],"cwd":"/"},)"
+                                R"("linux":{"namespaces":[{"type":"mount"})" +
+                                    list + "]}}",
+                                "/bundle")
+            .runtime;
+    };
+    EXPECT_EQ(with("").inherited_namespaces,
+              uint64_t{CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWUSER | CLONE_NEWNET});
+    const OciRuntime joined = with(R"(,{"type":"pid"},{"type":"ipc","path":"/run/ipc"})");
+    EXPECT_EQ(joined.joined_namespaces.at(0).path, "/run/ipc");
+    EXPECT_EQ(joined.joined_namespaces.at(0).place, "linux.namespaces[2].path");
+    EXPECT_EQ(joined.inherited_namespaces & (CLONE_NEWPID | CLONE_NEWIPC), 0U);
+}
+
 TEST(OciBundle, SeccompRulesWithOneArgumentTwiceAreRulesOfTheirOwn) {
     const auto rules =
         *bundle_of(
@@ -190,7 +249,7 @@ TEST(OciBundle, ErrorsNameThePlace) {
     EXPECT_EQ(complaint({.top = R"(,"hooks":{"prestart":[{"path":"relative"}]})"}),
               "hooks.prestart[0].path: 'relative' is no absolute path without \"..\"");
     EXPECT_EQ(complaint({.top = R"(,"mounts":[{"destination":"/a","source":"/b","options":["bind","size=1"]}])"}),
-              "mounts[0]: options 'size=1' are not supported for a bind");
+              "mounts[0].options[1]: 'size=1' is not supported for a bind");
 }
 
 } // namespace
