@@ -23,7 +23,7 @@ NetworkRequest passed_on(const NetworkRequest& request, size_t& packets, size_t&
 }
 
 TEST(NetworkMessage, ARequestArrivesAsItWasMade) {
-    NetworkRequest request{.machine = "web", .ports = {}};
+    NetworkRequest request{.machine = "web", .ports = {}, .managed = {}};
     for (uint16_t port = 1; port <= kMostPublishedPorts; ++port) {
         request.ports.push_back({PortProtocol::udp, "fd00:1111:2222:3333:4444:5555:6666:7777", port, port, 1});
     }
@@ -53,6 +53,30 @@ TEST(NetworkMessage, WhatIsNoRequest) {
     EXPECT_FALSE(add_to_request(request, "\n"));
     EXPECT_TRUE(add_to_request(request, "machine a b\n")) << "a value may have blanks";
     EXPECT_EQ(request.machine, "a b");
+}
+
+TEST(NetworkMessage, AManagedNetworkIsPassedOnWhole) {
+    NetworkRequest request;
+    request.machine = "web";
+    request.managed = {.link = "vz-lab",
+                       .container_link = "host0",
+                       .dhcp = true,
+                       .borrowed = false,
+                       .gateways = {*parse_ip_prefix("10.160.4.1/22"), *parse_ip_prefix("fd01::1/64")},
+                       .addresses = {*parse_ip_prefix("10.160.4.7/22")}};
+    size_t packets = 0;
+    size_t longest = 0;
+    const NetworkRequest heard = passed_on(request, packets, longest);
+    EXPECT_EQ(heard.managed.link, "vz-lab");
+    EXPECT_EQ(heard.managed.container_link, "host0");
+    EXPECT_TRUE(heard.managed.dhcp);
+    EXPECT_FALSE(heard.managed.borrowed);
+    EXPECT_EQ(heard.managed.gateways, request.managed.gateways);
+    EXPECT_EQ(heard.managed.addresses, request.managed.addresses);
+    EXPECT_TRUE(asks_for_something(heard));
+    NetworkRequest broken;
+    EXPECT_FALSE(add_to_request(broken, "managed-link a/b\n"));
+    EXPECT_FALSE(add_to_request(broken, "managed-address web\n"));
 }
 
 } // namespace
