@@ -1,5 +1,6 @@
 #include "network/conflicts.hpp"
 
+#include "base/directory.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json_reader.hpp"
@@ -18,6 +19,21 @@ namespace {
 bool is_off(const char* path) {
     const Result<std::string> text = read_file(AT_FDCWD, path, 64);
     return text.ok() && trim(text.value()) == "0";
+}
+
+// Some interface forwards by itself, as those of managed networks do.
+bool any_forwards(const std::string& directory, const char* setting) {
+    const Result<UniqueFd> interfaces = open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY);
+    bool found = false;
+    if (interfaces.ok()) {
+        (void)for_each_entry(interfaces.value().get(), [&](const dirent64& entry) {
+            const std::string path = fmt::format("{}/{}", static_cast<const char*>(entry.d_name), setting);
+            const Result<std::string> text = read_file(interfaces.value().get(), path.c_str(), 64);
+            found = found || (text.ok() && trim(text.value()) == "1");
+            return !found;
+        });
+    }
+    return found;
 }
 
 std::string_view text_of(const JsonNode& object, std::string_view name) {
@@ -58,11 +74,12 @@ std::vector<std::string> dropping_chains(std::string_view json) {
 
 std::vector<std::string> find_port_conflicts(Nft& nft, bool ipv4, bool ipv6) {
     std::vector<std::string> sentences;
-    if (ipv4 && is_off("/proc/sys/net/ipv4/ip_forward")) {
+    if (ipv4 && is_off("/proc/sys/net/ipv4/ip_forward") && !any_forwards("/proc/sys/net/ipv4/conf", "forwarding")) {
         sentences.emplace_back("published ports cannot be reached from other machines by IPv4: forwarding is off "
                                "(sysctl net.ipv4.ip_forward=1 switches it on)");
     }
-    if (ipv6 && is_off("/proc/sys/net/ipv6/conf/all/forwarding")) {
+    if (ipv6 && is_off("/proc/sys/net/ipv6/conf/all/forwarding") &&
+        !any_forwards("/proc/sys/net/ipv6/conf", "force_forwarding")) {
         sentences.emplace_back("published ports cannot be reached from other machines by IPv6: forwarding is off "
                                "(sysctl net.ipv6.conf.all.forwarding=1 switches it on)");
     }

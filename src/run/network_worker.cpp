@@ -54,7 +54,7 @@ void pass_on(const NetworkMessage& message) {
 } // namespace
 
 NetworkWorker::NetworkWorker(const NetworkRequest& request, ScratchRecord& record) {
-    const std::string path = find_worker(kName, "published ports");
+    const std::string path = find_worker(kName, "published ports and managed networks");
     auto ends = PacketSocket::create().or_throw("nspawn-network");
     record.add(ScratchKind::ports, kPortRecords);
     process_ = clone_process({}).or_throw("starting nspawn-network");
@@ -120,7 +120,7 @@ bool NetworkWorker::hear() {
         }
         const auto message = packet.ok() && packet.value() ? parse_packet(packet.value()->text) : std::nullopt;
         if (!message) {
-            log::warning("{} has ended: the container's ports are not published any more", kName);
+            log::warning("{} has ended: nobody looks after the container's network any more", kName);
             return false;
         }
         pass_on(*message);
