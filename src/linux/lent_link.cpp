@@ -70,9 +70,10 @@ Result<void> take_link_back(const LentLink& link, int from_namespace, int own_na
     if (moved.error() != EEXIST) {
         return moved;
     }
+    // Where only the renaming after the move has failed, it is back already, with the name that it had there (ENODEV).
     const LinkChange renamed{.name = "dev%d", .network_namespace = own_namespace};
     const Result<void> forced = change_link(socket.value(), found.value().index, renamed);
-    return forced.ok() ? moved : forced;
+    return forced.ok() || forced.error() == ENODEV ? moved : forced;
 }
 
 Result<void> reclaim_lent_link(const LentLink& link) {

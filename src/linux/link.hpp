@@ -38,7 +38,7 @@ struct NewLink {
     std::optional<MacAddress> mac = {};
     int network_namespace = -1; // descriptor; -1: that of the socket
     int master = 0;             // index of a bridge; not for one in another network namespace
-    bool up = false;
+    bool up = false;            // not for the peer of a pair, which has no peer itself when it is made
 };
 // Both ends at once. The peer may be in another network namespace from its first moment.
 Result<void> make_veth(NetlinkSocket& socket, const NewLink& link, const NewLink& peer);

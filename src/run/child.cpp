@@ -24,8 +24,8 @@ struct Stage {
 
 constexpr Stage kChildStages[] = {
     {"die with the supervisor", die_with_supervisor},
-    {"join the network", join_network},
     {"join the bundle's namespaces", join_bundle_namespaces},
+    {"join the network", join_network},
     {"prepare kernel file systems", prepare_kernel_file_systems},
     {"detach from the host", detach_from_host},
     {"run create hooks", run_create_hooks},

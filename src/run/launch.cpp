@@ -325,7 +325,9 @@ void Launch::give_back() {
     if (!managed.release() || !network_worker.end()) {
         record.keep();
     }
-    network.leave_zones(std::move(record), !last);
+    if (network.is_in_zones()) {
+        network.leave_zones(record, !last || overlay.has_value());
+    }
     if (!overlay) { // whose directories are recorded, too, and go last
         record.finish();
     }

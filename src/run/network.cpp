@@ -159,10 +159,7 @@ void close_all_but(int kept) {
 
 } // namespace
 
-void Network::leave_zones(ScratchRecord&& record, bool wait) {
-    if (zones_.empty()) {
-        return;
-    }
+void Network::leave_zones(ScratchRecord& record, bool wait) {
     const std::vector<Membership> zones = std::exchange(zones_, {});
     const Result<Pidfd> process = wait ? Result<Pidfd>(SystemError{ECHILD, ""}) : clone_process({});
     if (process.ok() && process.value().valid()) {

@@ -27,7 +27,8 @@ public:
     void take_back(ScratchRecord& record);
     // Leaves the zones; a bridge goes with its last member. `wait`: else a process of its own does so and takes the
     // record over, so that we can end meanwhile.
-    void leave_zones(ScratchRecord&& record, bool wait);
+    void leave_zones(ScratchRecord& record, bool wait);
+    [[nodiscard]] bool is_in_zones() const { return !zones_.empty(); }
 
 private:
     void make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, ScratchRecord& record);

@@ -100,8 +100,7 @@ NewLink host_end(const PlannedLink& link, int bridge) {
 }
 
 NewLink container_end(const PlannedLink& link, int network_namespace) {
-    return {
-        .name = link.name.name, .mac = link.mac, .network_namespace = network_namespace, .up = !link.addresses.empty()};
+    return {.name = link.name.name, .mac = link.mac, .network_namespace = network_namespace};
 }
 
 std::string pair_text(const PlannedLink& link) {
