@@ -78,6 +78,19 @@ std::string read_container_service(const Caller& caller) {
     return std::string(*value);
 }
 
+std::optional<MacAddress> read_network_mac(const Caller& caller) {
+    constexpr std::string_view kName = "SYSTEMD_NSPAWN_NETWORK_MAC";
+    const auto value = caller.variable(kName);
+    if (!value || value->empty()) {
+        return std::nullopt;
+    }
+    const auto mac = parse_mac_address(*value);
+    if (!mac) {
+        throw Error(fmt::format("${}={}: not a MAC address", kName, printable(value->substr(0, 80))));
+    }
+    return mac;
+}
+
 ImageSwitches read_image_switches(const Caller& caller, const Reader& reader) {
     ImageSwitches switches;
     switches.direct_io = reader.boolean("SYSTEMD_LOOP_DIRECT_IO", Malformed::warning).value_or(true);
@@ -117,6 +130,7 @@ EnvironmentSwitches EnvironmentSwitches::read(const Caller& caller) {
     switches.suppress_sync = reader.boolean("SYSTEMD_SUPPRESS_SYNC", Malformed::warning);
     switches.tint_background = reader.boolean("SYSTEMD_TINT_BACKGROUND", Malformed::warning).value_or(true);
     switches.adjust_terminal_title = reader.boolean("SYSTEMD_ADJUST_TERMINAL_TITLE", Malformed::warning).value_or(true);
+    switches.network_mac = read_network_mac(caller);
     switches.image = read_image_switches(caller, reader);
     return switches;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "config/caller.hpp"
+#include "linux/ip_address.hpp"
 
 #include <optional>
 #include <string>
@@ -43,6 +44,7 @@ struct EnvironmentSwitches {
     std::optional<bool> suppress_sync;                // $SYSTEMD_SUPPRESS_SYNC: the default of --suppress-sync=
     bool tint_background = true;                      // $SYSTEMD_TINT_BACKGROUND
     bool adjust_terminal_title = true;                // $SYSTEMD_ADJUST_TERMINAL_TITLE
+    std::optional<MacAddress> network_mac;            // $SYSTEMD_NSPAWN_NETWORK_MAC: of the container's end of a veth
     ImageSwitches image;
 
     std::vector<std::string> warnings;

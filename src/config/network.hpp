@@ -16,8 +16,8 @@ namespace nspawn {
 
 // An interface of the host and what it, or what is made on it, is called in the container.
 struct HostPair {
-    std::string host;      // a name, or an alternative name
-    std::string container; // empty: as the option has it by default
+    std::string host = {};      // a name, or an alternative name
+    std::string container = {}; // empty: as the option has it by default
 };
 
 enum class NetworkKind {
@@ -32,28 +32,28 @@ enum class NetworkKind {
 // One interface of the container.
 struct NetworkLink {
     NetworkKind kind = NetworkKind::veth;
-    std::string parent;
-    std::string name;      // in the container; empty: the default of its kind
-    std::string host_name; // of the host's end of a pair; empty: the default of its kind
-    std::optional<MacAddress> mac;
-    std::optional<MacAddress> host_mac;
-    std::vector<IpPrefix> addresses; // set before the payload starts
-    std::vector<IpAddress> gateways; // of default routes
+    std::string parent = {};
+    std::string name = {};      // in the container; empty: the default of its kind
+    std::string host_name = {}; // of the host's end of a pair; empty: the default of its kind
+    std::optional<MacAddress> mac = {};
+    std::optional<MacAddress> host_mac = {};
+    std::vector<IpPrefix> addresses = {}; // set before the payload starts
+    std::vector<IpAddress> gateways = {}; // of default routes
 };
 
 struct NetworkSettings {
     // --private-network; after derive() also what the others imply. False: the host's network, or a joined one.
     bool is_private = false;
-    bool veth = false;           // --network-veth
-    std::string bridge;          // --network-bridge=
-    std::string zone;            // --network-zone=, without "vz-"
-    std::vector<HostPair> extra; // --network-veth-extra=
-    std::vector<HostPair> interfaces;
-    std::vector<HostPair> macvlan;
-    std::vector<HostPair> ipvlan;
-    std::vector<NetworkLink> links; // --network=
-    std::string namespace_path;     // --network-namespace-path=: absolute; empty: a namespace of its own or the host's
-    std::string machine;            // --network=machine:, whose network namespace is joined
+    bool veth = false;                // --network-veth
+    std::string bridge = {};          // --network-bridge=
+    std::string zone = {};            // --network-zone=, without "vz-"
+    std::vector<HostPair> extra = {}; // --network-veth-extra=
+    std::vector<HostPair> interfaces = {};
+    std::vector<HostPair> macvlan = {};
+    std::vector<HostPair> ipvlan = {};
+    std::vector<NetworkLink> links = {}; // --network=
+    std::string namespace_path = {}; // --network-namespace-path=: absolute; empty: a namespace of its own or the host's
+    std::string machine = {};        // --network=machine:, whose network namespace is joined
 
     // Some interface is made or moved into the container.
     [[nodiscard]] bool has_links() const;

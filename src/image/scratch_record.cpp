@@ -11,7 +11,9 @@
 #include "image/scratch_mount.hpp"
 #include "image/worker_program.hpp"
 #include "linux/cgroup_branch.hpp"
+#include "linux/lent_link.hpp"
 #include "linux/program_output.hpp"
+#include "linux/zone_bridge.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -27,7 +29,8 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree", "cgroup", "directory", "mount", "file", "empty-cgroup", "ports"};
+constexpr std::string_view kKindNames[] = {"tree",         "cgroup",      "directory", "mount",   "file",
+                                           "empty-cgroup", "zone-bridge", "lent-link", "network", "ports"};
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -166,6 +169,11 @@ Result<void> reclaim_ports(const std::string& path) {
     return done.value().status == 0 ? Result<void>() : SystemError{EIO, "nspawn-network"};
 }
 
+Result<void> reclaim_link(const std::string& text) {
+    const std::optional<LentLink> link = LentLink::parse(text);
+    return link ? reclaim_lent_link(*link) : SystemError{EINVAL, "record"};
+}
+
 Result<void> reclaim(ScratchKind kind, const std::string& path) {
     if (!is_absolute(path) || !is_normalized(path) || path.find('\0') != std::string::npos) {
         return SystemError{EINVAL, "path"};
@@ -183,6 +191,12 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return is_runtime_path(path) ? remove_leftover_mount(path) : SystemError{EINVAL, "path"};
     case ScratchKind::file:
         return reclaim_runtime_entry(path, 0);
+    case ScratchKind::zone_bridge:
+        return reclaim_zone_bridge(path.substr(1));
+    case ScratchKind::lent_link:
+        return reclaim_link(path.substr(1));
+    case ScratchKind::network:
+        return {};
     case ScratchKind::ports:
         return reclaim_ports(path);
     }
@@ -240,6 +254,46 @@ bool only_we_can_write(int directory) {
 }
 
 } // namespace
+
+namespace {
+
+void collect_from_living(int directory, const char* name, std::string_view kind, std::vector<std::string>& found) {
+    const Result<UniqueFd> file = open_at(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (!file.ok()) {
+        return;
+    }
+    const Result<std::string> content = read_all(file.value().get(), kMaxRecordSize);
+    // Asked after reading: what was read then is of a run that has lived until now.
+    if (!content.ok() || flock(file.value().get(), LOCK_SH | LOCK_NB) == 0) {
+        return;
+    }
+    for (std::string_view line : split(content.value(), '\n')) {
+        if (take_until(line, ' ') == kind) {
+            if (auto path = unescape_c(line)) {
+                found.push_back(std::move(*path));
+            }
+        }
+    }
+}
+
+} // namespace
+
+std::vector<std::string> recorded_by_living_runs(ScratchKind kind, const ScratchRecord* own) {
+    std::vector<std::string> found;
+    const std::string path = records_directory();
+    const Result<UniqueFd> directory = open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (path.empty() || !directory.ok() || !only_we_can_write(directory.value().get())) {
+        return found;
+    }
+    const int fd = directory.value().get();
+    (void)for_each_entry(fd, [&](const dirent64& entry) {
+        if (own == nullptr || !own->is_called(entry.d_name)) {
+            collect_from_living(fd, entry.d_name, kKindNames[static_cast<size_t>(kind)], found);
+        }
+        return true;
+    });
+    return found;
+}
 
 void reclaim_dead_runs(const ScratchRecord* own) {
     const std::string path = records_directory();

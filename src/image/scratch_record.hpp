@@ -12,6 +12,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nspawn {
 
@@ -22,6 +23,9 @@ enum class ScratchKind {
     mount,        // a ScratchMount below the runtime directory, with the directory it is on
     file,         // a regular file, socket, FIFO or symbolic link below the runtime directory
     empty_cgroup, // as cgroup, but before it is known that the group there is ours: only while nothing runs in it
+    zone_bridge,  // "/NAME": the bridge of a zone, when it has no members any more
+    lent_link,    // "/" and LentLink::text(): an interface of the host that the container had
+    network,      // "/MACHINE/LEADER/NUMBER": says where a network is, nothing to remove
     ports,        // kPortRecords: what killed workers have left in the packet filter, which nspawn-network takes back
 };
 
@@ -39,6 +43,8 @@ public:
     void add(ScratchKind kind, std::string_view path);
     // Something could not be removed: leave the record, the next run tries again.
     void keep() { keep_ = true; }
+    // Its lock is held as long as this, or a copy of it, is open.
+    [[nodiscard]] int fd() const { return file_.get(); }
     // Whether its file has this name; false when there is none.
     [[nodiscard]] bool is_called(std::string_view name) const;
 
@@ -54,6 +60,9 @@ private:
 // Clears away what dead runs left, without a look at the caller's own record. Never throws and never blocks; what
 // cannot be removed stays recorded.
 void reclaim_dead_runs(const ScratchRecord* own = nullptr);
+
+// What runs that are alive have recorded of this kind, without the caller's own record.
+std::vector<std::string> recorded_by_living_runs(ScratchKind kind, const ScratchRecord* own = nullptr);
 
 // "/run", or without root $XDG_RUNTIME_DIR; empty when a user has none.
 std::string runtime_directory();

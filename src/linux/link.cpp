@@ -112,12 +112,20 @@ Result<Link> find_link(NetlinkSocket& socket, int index) {
     return get_link(socket, message);
 }
 
-Result<std::vector<Link>> list_links(NetlinkSocket& socket) {
+Result<std::vector<Link>> list_links(NetlinkSocket& socket, int master) {
     std::vector<Link> links;
     NetlinkMessage message(RTM_GETLINK, 0, ifinfomsg{});
     message.add_number(IFLA_EXT_MASK, kBrief);
-    const Result<void> done = socket.dump(
-        message, [&](const nlmsghdr& answer) { links.push_back(read_link(answer)); }, [&] { links.clear(); });
+    if (master != 0) {
+        message.add_number(IFLA_MASTER, static_cast<uint32_t>(master));
+    }
+    const auto keep = [&](const nlmsghdr& answer) {
+        Link link = read_link(answer);
+        if (master == 0 || link.master == master) { // kernels before 4.20 list them all
+            links.push_back(std::move(link));
+        }
+    };
+    const Result<void> done = socket.dump(message, keep, [&] { links.clear(); });
     return done.ok() ? Result<std::vector<Link>>(std::move(links)) : done.system_error();
 }
 
@@ -167,10 +175,9 @@ Result<void> change_link(NetlinkSocket& socket, int index, const LinkChange& cha
     return socket.request(message);
 }
 
-Result<void> add_alternative_name(NetlinkSocket& socket, int index, std::string_view name) {
-    ifinfomsg header{};
-    header.ifi_index = index;
-    NetlinkMessage message(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, header);
+Result<void> add_alternative_name(NetlinkSocket& socket, std::string_view link, std::string_view name) {
+    NetlinkMessage message(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, ifinfomsg{});
+    message.add_text(IFLA_IFNAME, link);
     {
         const NetlinkMessage::Nest list(message, IFLA_PROP_LIST);
         message.add_text(IFLA_ALT_IFNAME, name);

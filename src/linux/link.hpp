@@ -15,26 +15,27 @@ namespace nspawn {
 
 struct Link {
     int index = 0;
-    std::string name;
-    std::vector<std::string> alternative_names;
-    std::string kind;                  // "veth", "bridge", …; empty: a device of the machine's, or the loopback
-    unsigned flags = 0;                // IFF_*
-    unsigned short type = 0;           // ARPHRD_*
-    int master = 0;                    // index of the bridge or the like that it belongs to; 0: none
-    int peer = 0;                      // IFLA_LINK: the other end of a veth, what a macvlan lies on; 0: none
-    std::optional<int> peer_namespace; // number of the network namespace that `peer` counts in, if not this one
-    std::optional<MacAddress> mac;
+    std::string name = {};
+    std::vector<std::string> alternative_names = {};
+    std::string kind = {};                  // "veth", "bridge", …; empty: a device of the machine's, or the loopback
+    unsigned flags = 0;                     // IFF_*
+    unsigned short type = 0;                // ARPHRD_*
+    int master = 0;                         // index of the bridge or the like that it belongs to; 0: none
+    int peer = 0;                           // IFLA_LINK: the other end of a veth, what a macvlan lies on; 0: none
+    std::optional<int> peer_namespace = {}; // number of the network namespace that `peer` counts in, if not this one
+    std::optional<MacAddress> mac = {};
 };
 
 // By name or alternative name. ENODEV: there is none.
 Result<Link> find_link(NetlinkSocket& socket, std::string_view name);
 Result<Link> find_link(NetlinkSocket& socket, int index);
-Result<std::vector<Link>> list_links(NetlinkSocket& socket);
+// `master`: only the members of the bridge with this index.
+Result<std::vector<Link>> list_links(NetlinkSocket& socket, int master = 0);
 
 // What a new link is to be; what is not said is as the kernel makes it.
 struct NewLink {
-    std::string name;
-    std::optional<MacAddress> mac;
+    std::string name = {};
+    std::optional<MacAddress> mac = {};
     int network_namespace = -1; // descriptor; -1: that of the socket
     int master = 0;             // index of a bridge; not for one in another network namespace
     bool up = false;
@@ -47,19 +48,20 @@ Result<void> make_macvlan(NetlinkSocket& socket, const NewLink& link, int parent
 Result<void> make_ipvlan(NetlinkSocket& socket, const NewLink& link, int parent);  // mode "l2"
 
 struct LinkChange {
-    std::string name;           // empty: as it is
-    int network_namespace = -1; // descriptor of the one that it is moved to; -1: stays
-    std::optional<int> master;  // 0: leaves it
-    std::optional<bool> up;
+    std::string name = {};          // empty: as it is
+    int network_namespace = -1;     // descriptor of the one that it is moved to; -1: stays
+    std::optional<int> master = {}; // 0: leaves it
+    std::optional<bool> up = {};
 };
 // One request: renamed, moved, enslaved and switched together or, where the kernel refuses, perhaps in part.
 Result<void> change_link(NetlinkSocket& socket, int index, const LinkChange& change);
-Result<void> add_alternative_name(NetlinkSocket& socket, int index, std::string_view name);
+// To the link of that name.
+Result<void> add_alternative_name(NetlinkSocket& socket, std::string_view link, std::string_view name);
 Result<void> delete_link(NetlinkSocket& socket, int index);
 
 struct LinkAddress {
     int index = 0; // of the link
-    IpPrefix prefix;
+    IpPrefix prefix = {};
     unsigned char scope = RT_SCOPE_UNIVERSE;
     unsigned flags = 0; // IFA_F_*
 };
@@ -69,9 +71,9 @@ Result<void> remove_address(NetlinkSocket& socket, const LinkAddress& address);
 Result<std::vector<LinkAddress>> list_addresses(NetlinkSocket& socket);
 
 struct Route {
-    IpPrefix destination;             // of length 0: the default route
-    std::optional<IpAddress> gateway; // none: on the link itself
-    int index = 0;                    // of the link
+    IpPrefix destination = {};             // of length 0: the default route
+    std::optional<IpAddress> gateway = {}; // none: on the link itself
+    int index = 0;                         // of the link
     uint32_t metric = 0;
     bool gateway_on_link = false; // the gateway is taken to be on the link though no address says so
 };

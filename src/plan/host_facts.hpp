@@ -39,6 +39,7 @@ struct HostFacts {
     bool cgroup_namespaces = true;
     ResourceLimitSet default_limits{}; // spec C.5
     bool selinux = false;
+    std::optional<Id128> machine_id; // only probed where interfaces are made
     bool seccomp = true;
     std::vector<HostDevice> devices;
     unsigned listen_fds = 0;         // socket activation descriptors to pass on

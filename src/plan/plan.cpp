@@ -29,7 +29,7 @@ uint64_t wanted_namespaces(const Config& config, const EnvironmentSwitches& swit
     if (switches.use_cgroup_namespace && host.cgroup_namespaces) {
         namespaces |= CLONE_NEWCGROUP;
     }
-    if (config.network.is_private) {
+    if (config.network.is_private && !config.network.joins()) {
         namespaces |= CLONE_NEWNET;
     }
     if (!image.id_map.empty()) {
@@ -214,6 +214,7 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan.map_tree = image.map_tree;
     plan.private_network = config.network.is_private;
     plan.network_request = {.machine = image.machine, .ports = config.ports};
+    plan.network = plan_network(config.network, image.machine, host.machine_id, switches.network_mac);
     plan.root = root_kind(config.volatile_mode);
     plan.read_only = config.read_only || image.read_only || plan.root != RootKind::tree;
     plan.pivot_root = config.pivot_root;

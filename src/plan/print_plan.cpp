@@ -318,6 +318,10 @@ std::string plan_as_text(const Plan& plan, const std::vector<const char*>& super
     if (!plan.network_request.ports.empty()) {
         add_line(out, "ports", join_words(port_texts(plan)));
     }
+    add_line(out, "network", describe_network(plan.network));
+    for (const PlannedLink& link : plan.network.links) {
+        add_line(out, "", describe_link(link));
+    }
     add_operations(out, plan);
     add_host_files(out, plan);
 
@@ -414,6 +418,14 @@ Json id_map_as_json(const Plan& plan) {
                          {"tree_mapped", plan.map_tree}});
 }
 
+Json network_as_json(const Plan& plan) {
+    Json links = Json::array();
+    for (const PlannedLink& link : plan.network.links) {
+        links.add(describe_link(link));
+    }
+    return Json::object({{"namespace", describe_network(plan.network)}, {"links", links}});
+}
+
 Json limits_as_json(const Plan& plan) {
     Json limits = Json::object();
     for (size_t resource = 0; resource < plan.limits.size(); ++resource) {
@@ -463,6 +475,7 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
         {"machine_id", plan.uuid.plain()},
         {"namespaces", namespace_names(plan.namespaces)},
         {"id_map", id_map_as_json(plan)},
+        {"network", network_as_json(plan)},
         {"console", console_text(plan.console)},
         {"groups", groups_as_json(plan)},
         {"host_files", host_files_as_json(plan)},

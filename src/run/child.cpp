@@ -24,6 +24,7 @@ struct Stage {
 
 constexpr Stage kChildStages[] = {
     {"die with the supervisor", die_with_supervisor},
+    {"join the network", join_network},
     {"prepare kernel file systems", prepare_kernel_file_systems},
     {"detach from the host", detach_from_host},
     {"run create hooks", run_create_hooks},
@@ -67,6 +68,7 @@ constexpr Stage kChildStages[] = {
 constexpr Stage kHelperStages[] = {
     {"die with the supervisor", die_with_supervisor},
     {"grant privileges", grant_privileges},
+    {"join the network", join_network},
     {"start the container's process", start_contained_process},
     {"map users", map_users},
     {"join namespaces", join_namespaces},

@@ -39,6 +39,7 @@ struct ChildInput {
     const MountFd& devpts;
     int pty_peer = -1; // the payload's terminal; -1: standard streams are passed on
     unsigned pty_number = 0;
+    int network_namespace = -1;      // that is joined
     int notify_socket = -1;          // made, not bound
     int stub_init = -1;              // sealed image of the stub init, for --as-pid2
     int exec_failure = -1;           // where the stub init says why it could not execute, for --as-pid2

@@ -77,6 +77,14 @@ void start_session(ChildState& state) {
     }
 }
 
+// Before anything that shows a network is mounted, and with private users before the child is made, which has no
+// power to do so.
+void join_network(ChildState& state) {
+    if (state.input.network_namespace >= 0) {
+        check(setns(state.input.network_namespace, CLONE_NEWNET), "setns").or_throw("");
+    }
+}
+
 void bring_up_loopback(ChildState& state) {
     if (!state.plan.private_network) {
         return;
@@ -88,7 +96,11 @@ void bring_up_loopback(ChildState& state) {
     ifreq request{};
     std::strcpy(static_cast<char*>(request.ifr_name), "lo");
     request.ifr_flags = IFF_UP | IFF_LOOPBACK;
-    check(ioctl(socket.get(), SIOCSIFFLAGS, &request), "ioctl(SIOCSIFFLAGS)").or_throw("");
+    const Result<void> up = check(ioctl(socket.get(), SIOCSIFFLAGS, &request), "ioctl(SIOCSIFFLAGS)");
+    if (up.error() == EPERM && state.plan.network.joins()) {
+        return; // with private users; a network that somebody else made has it on, or not
+    }
+    up.or_throw("");
 }
 
 namespace {

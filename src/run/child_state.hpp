@@ -98,6 +98,7 @@ void protect_paths(ChildState& state);
 void run_start_hooks(ChildState& state);
 
 // child_process.cpp
+void join_network(ChildState& state);
 void bring_up_loopback(ChildState& state);
 void reset_login_uid(ChildState& state);
 void start_session(ChildState& state);

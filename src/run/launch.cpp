@@ -38,6 +38,8 @@ constexpr const char* kStageSockets = "make sockets";
 constexpr const char* kStageStart = "start the child";
 constexpr const char* kStageStartNetwork = "start nspawn-network";
 constexpr const char* kStageAwaitNetwork = "await nspawn-network";
+constexpr const char* kStageJoin = "open the network namespace";
+constexpr const char* kStageNetwork = "make network interfaces";
 constexpr const char* kStageHooks = "run runtime hooks";
 constexpr const char* kStageLimits = "limit resources";
 constexpr const char* kStageDevicePolicy = "set the device policy";
@@ -237,6 +239,15 @@ void limit_resources(const Launch& launch, const Plan& plan) {
     }
 }
 
+// Not the host's; its links are made while the child mounts.
+bool has_network_of_its_own(const Plan& plan) { return plan.private_network || plan.network.joins(); }
+
+// `leader` is not let go yet, and is ours to wait for: the number is its own.
+UniqueFd open_network_of(pid_t leader) {
+    return open_at(AT_FDCWD, fmt::format("/proc/{}/ns/net", leader).c_str(), O_RDONLY)
+        .or_throw("the container's network");
+}
+
 bool limits_resources(const Plan& plan) { return plan.oci && !plan.oci->cgroup_attributes.empty(); }
 
 void let_payload_run(Launch& launch) {
@@ -253,7 +264,7 @@ void let_payload_run(Launch& launch) {
 } // namespace
 
 Launch::~Launch() {
-    network.let_go();
+    network_worker.let_go();
     if (helper.valid()) {
         (void)helper.send_signal(SIGKILL); // has ended already on every regular way
         (void)helper.wait();
@@ -262,6 +273,7 @@ Launch::~Launch() {
         (void)leader.send_signal(SIGKILL); // has ended already on every regular way
         (void)leader.wait();
     }
+    network.take_back(record);
     if (cgroup && !cgroup->remove().ok()) {
         record.keep();
     }
@@ -271,15 +283,21 @@ Launch::~Launch() {
     if (!incoming.remove().ok()) {
         record.keep();
     }
-    if (!network.end()) {
+    if (!network_worker.end()) {
         record.keep();
     }
+    network.leave_zones(std::move(record), !last);
 }
 
 Launch launch(const LaunchInput& input) {
     Launch launch;
     launch.tree = &input.tree;
     Timeline& timeline = input.timeline;
+    if (asks_for_something(input.plan.network_request)) {
+        // First of all: what it needs most of its time for needs no container.
+        in_stage(timeline, kStageStartNetwork,
+                 [&] { launch.network_worker = NetworkWorker(input.plan.network_request, launch.record); });
+    }
     in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
     if (!input.plan.unix_export.empty()) {
         in_stage(timeline, kStageExport,
@@ -319,13 +337,12 @@ Launch launch(const LaunchInput& input) {
         }
     });
 
+    UniqueFd joined;
+    if (input.plan.network.joins()) {
+        joined = in_stage(timeline, kStageJoin, [&] { return open_joined_namespace(input.plan.network); });
+    }
     if (limits_resources(input.plan)) {
         in_stage(timeline, kStageLimits, [&] { limit_resources(launch, input.plan); });
-    }
-    if (asks_for_something(input.plan.network_request)) {
-        // First of all: what it needs most of its time for needs no container.
-        in_stage(timeline, kStageStartNetwork,
-                 [&] { launch.network = NetworkWorker(input.plan.network_request, launch.record); });
     }
     in_stage(timeline, kStageStart, [&] {
         Pidfd started = start_child(ChildInput{.plan = input.plan,
@@ -343,6 +360,7 @@ Launch launch(const LaunchInput& input) {
                                                .devpts = mounts.devpts,
                                                .pty_peer = pty.slave.get(),
                                                .pty_number = pty.number,
+                                               .network_namespace = joined.get(),
                                                .notify_socket = launch.notify_socket.get(),
                                                .stub_init = stub_init.get(),
                                                .exec_failure = exec_failure.get(),
@@ -358,6 +376,13 @@ Launch launch(const LaunchInput& input) {
         launch.overlay.emplace(std::move(*mounts.overlay));
     }
     child_end.reset(); // so that its end can be seen
+    if (has_network_of_its_own(input.plan)) {
+        await_leader(launch);
+        in_stage(timeline, kStageNetwork, [&] { launch.network.make(input.plan, launch.leader.pid(), launch.record); });
+        if (launch.network_worker.is_running()) {
+            launch.network_worker.enter(joined ? std::move(joined) : open_network_of(launch.leader.pid()));
+        }
+    }
     if (waits_for_hooks(input.plan)) {
         await_leader(launch);
         in_stage(timeline, kStageHooks, [&] { run_runtime_hooks(launch, input.plan); });
@@ -369,9 +394,6 @@ Launch launch(const LaunchInput& input) {
     }
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input, mounts.custom); });
     await_leader(launch);
-    if (launch.network.is_running()) {
-        launch.network.enter_namespace_of(launch.leader.pid());
-    }
     launch.pty_master = std::move(pty.master);
     return launch;
 }
@@ -384,8 +406,8 @@ void answer_report(Launch& launch, const Plan& plan, const Message& report, Time
                    *problem); // which says so; one that has ended does not hear
         return;
     }
-    if (launch.network.is_running()) {
-        in_stage(timeline, kStageAwaitNetwork, [&] { launch.network.await_ready(); });
+    if (launch.network_worker.is_running()) {
+        in_stage(timeline, kStageAwaitNetwork, [&] { launch.network_worker.await_ready(); });
     }
     in_stage(timeline, kStageGo, [&] {
         launch.journal.complete(report.code == 1);
@@ -407,11 +429,17 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
     if (!plan.unix_export.empty()) {
         names.insert(std::find(names.begin(), names.end(), kStagePrepare), kStageExport);
     }
+    if (plan.network.joins()) {
+        names.insert(std::find(names.begin(), names.end(), kStageStart), kStageJoin);
+    }
+    if (has_network_of_its_own(plan)) {
+        names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageNetwork);
+    }
     if (limits_resources(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageStart), kStageLimits);
     }
     if (asks_for_something(plan.network_request)) {
-        names.insert(std::find(names.begin(), names.end(), kStageStart), kStageStartNetwork);
+        names.insert(names.begin(), kStageStartNetwork);
         names.insert(std::find(names.begin(), names.end(), kStageGo), kStageAwaitNetwork);
     }
     if (waits_for_hooks(plan)) {

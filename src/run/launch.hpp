@@ -17,6 +17,7 @@
 #include "run/handshake.hpp"
 #include "run/incoming_directory.hpp"
 #include "run/journal_link.hpp"
+#include "run/network.hpp"
 #include "run/network_worker.hpp"
 #include "run/probe_host.hpp"
 #include "run/timeline.hpp"
@@ -29,6 +30,7 @@ namespace nspawn {
 struct Launch {
     ScratchRecord record;                // declared first: dropped after everything it lists is gone
     std::optional<OverlayLayer> overlay; // for --volatile=overlay: may have directories that the mount needs
+    Network network;
     IncomingDirectory incoming;
     std::optional<ScratchMount> unix_export;
     std::optional<Cgroup> cgroup;
@@ -37,10 +39,11 @@ struct Launch {
     UniqueFd pty_master;   // invalid in pipe mode
     UniqueFd exec_failure; // reading end, with --as-pid2
     std::optional<Handshake> handshake;
-    RootTree* tree = nullptr; // told when the payload runs
-    NetworkWorker network;    // runs only when somebody has to look after the container's network
-    Pidfd helper;             // of the child, with private users
-    Pidfd leader;             // last: killed and reaped before the rest goes
+    RootTree* tree = nullptr;     // told when the payload runs
+    NetworkWorker network_worker; // runs only when somebody has to look after the container's network
+    Pidfd helper;                 // of the child, with private users
+    bool last = false;            // the machine ends with it, and what takes time may end later
+    Pidfd leader;                 // last: killed and reaped before the rest goes
 
     Launch() = default;
     Launch(Launch&&) = default;

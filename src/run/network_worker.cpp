@@ -1,7 +1,6 @@
 #include "run/network_worker.hpp"
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "image/worker_program.hpp"
@@ -78,9 +77,7 @@ NetworkWorker& NetworkWorker::operator=(NetworkWorker&& other) noexcept {
     return *this;
 }
 
-void NetworkWorker::enter_namespace_of(pid_t leader) const {
-    const std::string path = fmt::format("/proc/{}/ns/net", leader);
-    const UniqueFd container = open_at(AT_FDCWD, path.c_str(), O_RDONLY).or_throw("the container's network");
+void NetworkWorker::enter(const UniqueFd& container) const {
     const Result<void> sent = socket_.send(as_packet(NetworkMessageKind::namespace_of_container), container.get());
     if (sent.error() != EPIPE && sent.error() != ECONNRESET) {
         sent.or_throw("nspawn-network");

@@ -24,8 +24,8 @@ public:
 
     [[nodiscard]] bool is_running() const { return socket_.is_open(); }
     [[nodiscard]] int fd() const { return socket_.fd(); }
-    // Once, when the container's links are in it: the network namespace of that process.
-    void enter_namespace_of(pid_t leader) const;
+    // Once, when its links are in it: the container's network namespace.
+    void enter(const UniqueFd& container) const;
     // Throws Error with its words when it could not do what is wanted.
     void await_ready();
     // What it has said meanwhile, passed on to the user. False: it has ended, and nobody looks after the network.

@@ -92,6 +92,12 @@ void probe_local_time(HostFacts& facts) {
     }
 }
 
+// What the MAC addresses of interfaces follow from; a host without one has others in each run.
+std::optional<Id128> host_machine_id() {
+    const Result<std::string> text = read_file(AT_FDCWD, "/etc/machine-id", kSmallFile);
+    return text.ok() ? Id128::parse(trim(text.value())) : std::nullopt;
+}
+
 std::string environment_value(const char* name) {
     const char* value = std::getenv(name);
     return value != nullptr ? value : "";
@@ -170,6 +176,9 @@ HostProbe probe_host(const Config& config, const Caller& caller) {
     facts.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!config.selinux_context.empty() && !facts.selinux) {
         throw Error("--selinux-context=: SELinux is not enabled on this host");
+    }
+    if (config.network.has_links()) {
+        facts.machine_id = host_machine_id();
     }
     if (config.resolv_conf.way == HostFileWay::automatic) {
         facts.stub_resolver = stub_resolver_listens();

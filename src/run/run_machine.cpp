@@ -100,6 +100,7 @@ int run_until_end(const LaunchInput& input, Supervisor& supervisor) {
         try {
             Launch launched = launch(input);
             ending = supervisor.watch_over(launched);
+            launched.last = ending.kind != Ending::Kind::rebooted && !input.plan.keep_unit;
             if (ending.kind == Ending::Kind::rebooted && !input.plan.keep_unit) {
                 supervisor.service_manager().restarting();
             } else {
