@@ -295,8 +295,9 @@ Launch launch(const LaunchInput& input) {
     Timeline& timeline = input.timeline;
     if (asks_for_something(input.plan.network_request)) {
         // First of all: what it needs most of its time for needs no container.
-        in_stage(timeline, kStageStartNetwork,
-                 [&] { launch.network_worker = NetworkWorker(input.plan.network_request, launch.record); });
+        in_stage(timeline, kStageStartNetwork, [&] {
+            launch.network_worker = NetworkWorker(input.plan.network_request, launch.record, input.plan.quiet);
+        });
     }
     in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
     if (!input.plan.unix_export.empty()) {

@@ -37,14 +37,6 @@ constexpr int kLastPatience = 5000; // … and to take back
 
 std::string first_line(std::string_view text) { return printable(text.substr(0, text.find('\n'))); }
 
-void pass_on(const NetworkMessage& message) {
-    if (message.kind == NetworkMessageKind::notice) {
-        log::notice("{}", first_line(message.text));
-    } else {
-        log::warning("{}", first_line(message.text));
-    }
-}
-
 [[noreturn]] void throw_failure(const NetworkMessage& message) {
     const size_t end = message.text.find('\n');
     throw Error(first_line(message.text), end == std::string::npos ? "" : printable(message.text.substr(end + 1)));
@@ -52,7 +44,7 @@ void pass_on(const NetworkMessage& message) {
 
 } // namespace
 
-NetworkWorker::NetworkWorker(const NetworkRequest& request, ScratchRecord& record) {
+NetworkWorker::NetworkWorker(const NetworkRequest& request, ScratchRecord& record, bool quiet) : quiet_(quiet) {
     const std::string path = find_worker(kName, "published ports");
     auto ends = PacketSocket::create().or_throw("nspawn-network");
     record.add(ScratchKind::ports, kPortRecords);
@@ -72,6 +64,7 @@ NetworkWorker::NetworkWorker(const NetworkRequest& request, ScratchRecord& recor
 
 NetworkWorker& NetworkWorker::operator=(NetworkWorker&& other) noexcept {
     (void)end();
+    quiet_ = other.quiet_;
     socket_ = std::exchange(other.socket_, PacketSocket());
     process_ = std::exchange(other.process_, Pidfd());
     return *this;
@@ -106,6 +99,14 @@ void NetworkWorker::await_ready() {
             return;
         }
         pass_on(*message);
+    }
+}
+
+void NetworkWorker::pass_on(const NetworkMessage& message) const {
+    if (message.kind != NetworkMessageKind::notice) {
+        log::warning("{}", first_line(message.text));
+    } else if (!quiet_) {
+        log::notice("{}", first_line(message.text));
     }
 }
 

@@ -16,8 +16,8 @@ class NetworkWorker {
 public:
     // There is none.
     NetworkWorker() = default;
-    // Starts it and tells it what is wanted. Throws Error.
-    NetworkWorker(const NetworkRequest& request, ScratchRecord& record);
+    // Starts it and tells it what is wanted. `quiet`: its notices are not passed on. Throws Error.
+    NetworkWorker(const NetworkRequest& request, ScratchRecord& record, bool quiet);
     NetworkWorker(NetworkWorker&&) = default;
     NetworkWorker& operator=(NetworkWorker&& other) noexcept;
     ~NetworkWorker() { (void)end(); }
@@ -36,6 +36,9 @@ public:
     bool end();
 
 private:
+    void pass_on(const NetworkMessage& message) const;
+
+    bool quiet_ = false;
     PacketSocket socket_;
     Pidfd process_;
 };
