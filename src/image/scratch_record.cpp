@@ -30,8 +30,8 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree",  "cgroup", "directory",   "mount",     "file",   "empty-cgroup",
-                                           "lease", "ports",  "zone-bridge", "lent-link", "network"};
+constexpr std::string_view kKindNames[] = {"tree",        "cgroup",    "directory", "mount", "file", "empty-cgroup",
+                                           "zone-bridge", "lent-link", "network",   "ports", "lease"};
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -220,14 +220,14 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return reclaim_runtime_entry(path, 0);
     case ScratchKind::lease:
         return reclaim_lease(path);
-    case ScratchKind::ports:
-        return reclaim_ports(path);
     case ScratchKind::zone_bridge:
         return reclaim_zone_bridge(path.substr(1));
     case ScratchKind::lent_link:
         return reclaim_link(path.substr(1));
     case ScratchKind::network:
         return {};
+    case ScratchKind::ports:
+        return reclaim_ports(path);
     }
     return SystemError{EINVAL, "kind"};
 }

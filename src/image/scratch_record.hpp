@@ -23,11 +23,11 @@ enum class ScratchKind {
     mount,        // a ScratchMount below the runtime directory, with the directory it is on
     file,         // a regular file, socket, FIFO or symbolic link below the runtime directory
     empty_cgroup, // as cgroup, but before it is known that the group there is ours: only while nothing runs in it
-    lease,        // lease_file() of a machine: dead by now, so that the table of leases forgets it
-    ports,        // kPortRecords: what killed workers have left in the packet filter, which nspawn-network takes back
     zone_bridge,  // "/NAME": the bridge of a zone, when it has no members any more
     lent_link,    // "/" and LentLink::text(): an interface of the host that the container had
     network,      // "/MACHINE/LEADER/NUMBER": says where a network is, nothing to remove
+    ports,        // kPortRecords: what killed workers have left in the packet filter, which nspawn-network takes back
+    lease,        // lease_file() of a machine: dead by now, so that the table of leases forgets it
 };
 
 class ScratchRecord {

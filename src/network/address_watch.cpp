@@ -13,12 +13,14 @@ namespace nspawn {
 
 namespace {
 
+// Bound by bind(2): one that is only a member of the groups has the kernel's own number, and hears nothing.
 NetlinkSocket open_changes(int container) {
     NetlinkSocket socket = NetlinkSocket::open_in(container).or_throw("watching the container's addresses");
-    for (const int group : {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_LINK}) {
-        check(setsockopt(socket.fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group), "setsockopt")
-            .or_throw("watching the container's addresses");
-    }
+    sockaddr_nl groups{};
+    groups.nl_family = AF_NETLINK;
+    groups.nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_LINK;
+    check(bind(socket.fd(), reinterpret_cast<const sockaddr*>(&groups), sizeof groups), "bind")
+        .or_throw("watching the container's addresses");
     return socket;
 }
 

@@ -80,7 +80,7 @@ PortRegistry PortRegistry::open(const std::string& directory) {
 }
 
 PortRegistry::Lock::Lock(const PortRegistry& registry)
-    : file_(open_at(registry.directory_.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600).or_throw("lock of ports")) {
+    : file_(open_at(registry.directory_.get(), ".", O_RDONLY | O_DIRECTORY).or_throw("lock of ports")) {
     int done = 0;
     do {
         done = flock(file_.get(), LOCK_EX);

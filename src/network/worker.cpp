@@ -115,12 +115,25 @@ private:
         for (const auto& service : services_) {
             service->enter(container_.get());
         }
-        loop_.watch(addresses_->fd(), EPOLLIN, [this](uint32_t) { look_at_addresses(); }).or_throw("addresses");
+        watch_addresses();
         nspawn_.send(as_packet(NetworkMessageKind::ready)).or_throw("nspawn");
         look_at_addresses();
         for (const auto& service : services_) {
             service->settled();
         }
+    }
+
+    void watch_addresses() {
+        loop_.watch(addresses_->fd(), EPOLLIN, [this](uint32_t) { on_address_change(); }).or_throw("addresses");
+    }
+
+    // Not more often than now and then: a container that changes its addresses all the time would otherwise have us,
+    // and the kernel's packet filter, at work all the time.
+    void on_address_change() {
+        constexpr EventLoop::Duration kRest(100);
+        loop_.forget(addresses_->fd());
+        look_at_addresses();
+        loop_.start_timer(kRest, [this] { watch_addresses(); }).or_throw("addresses");
     }
 
     void look_at_addresses() {

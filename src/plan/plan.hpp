@@ -5,8 +5,8 @@
 #pragma once
 
 #include "config/config.hpp"
-#include "config/network_message.hpp"
 #include "config/environment_switches.hpp"
+#include "config/network_message.hpp"
 #include "image/image_facts.hpp"
 #include "linux/id_map.hpp"
 #include "linux/personality.hpp"

@@ -275,12 +275,18 @@ void start_network_worker(Launch& launch, const Plan& plan) {
     NetworkRequest request = plan.network_request;
     request.managed = launch.managed.network();
     if (asks_for_something(request)) { // not, if the link is found to be somebody else's
-        launch.network_worker = NetworkWorker(request, launch.record);
+        launch.network_worker = NetworkWorker(request, launch.record, plan.quiet);
     }
 }
 
 // Not the host's; its links are made while the child mounts.
 bool has_network_of_its_own(const Plan& plan) { return plan.private_network || plan.network.joins(); }
+
+// `leader` is not let go yet, and is ours to wait for: the number is its own.
+UniqueFd open_network_of(pid_t leader) {
+    return open_at(AT_FDCWD, fmt::format("/proc/{}/ns/net", leader).c_str(), O_RDONLY)
+        .or_throw("the container's network");
+}
 
 bool limits_resources(const Plan& plan) { return plan.oci && !plan.oci->cgroup_attributes.empty(); }
 
@@ -337,15 +343,19 @@ Launch launch(const LaunchInput& input) {
     Launch launch;
     launch.tree = &input.tree;
     Timeline& timeline = input.timeline;
-    in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
-    if (!input.plan.unix_export.empty()) {
-        in_stage(timeline, kStageExport,
-                 [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
-    }
     if (!input.plan.managed.link.empty()) {
         in_stage(timeline, kStageLease, [&] {
             launch.managed = ManagedLease::acquire(input.plan.machine, input.plan.managed, launch.record);
         });
+    }
+    if (needs_network_worker(input.plan)) {
+        // First of all: what it needs most of its time for needs no container.
+        in_stage(timeline, kStageStartNetwork, [&] { start_network_worker(launch, input.plan); });
+    }
+    in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
+    if (!input.plan.unix_export.empty()) {
+        in_stage(timeline, kStageExport,
+                 [&] { launch.unix_export.emplace(export_sockets(input.plan, launch.record)); });
     }
     PreparedMounts mounts = in_stage(timeline, kStagePrepare, [&] {
         launch.journal = JournalLink(input.plan.journal, input.plan.id_map);
@@ -389,10 +399,6 @@ Launch launch(const LaunchInput& input) {
         in_stage(timeline, kStageLimits, [&] { limit_resources(launch, input.plan); });
     }
     const NoUmask no_umask;
-    if (needs_network_worker(input.plan)) {
-        // First of all: what it needs most of its time for needs no container.
-        in_stage(timeline, kStageStartNetwork, [&] { start_network_worker(launch, input.plan); });
-    }
     in_stage(timeline, kStageStart, [&] {
         Pidfd started = start_child(ChildInput{.plan = input.plan,
                                                .supervisor = *child_end,
@@ -428,6 +434,9 @@ Launch launch(const LaunchInput& input) {
     if (has_network_of_its_own(input.plan)) {
         await_leader(launch);
         in_stage(timeline, kStageNetwork, [&] { launch.network.make(input.plan, launch.leader.pid(), launch.record); });
+        if (launch.network_worker.is_running()) {
+            launch.network_worker.enter(joined ? std::move(joined) : open_network_of(launch.leader.pid()));
+        }
     }
     if (waits_for_hooks(input.plan)) {
         await_leader(launch);
@@ -436,9 +445,6 @@ Launch launch(const LaunchInput& input) {
     make_while_child_works(launch, input);
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input, mounts.custom); });
     await_leader(launch);
-    if (launch.network_worker.is_running()) {
-        launch.network_worker.enter_namespace_of(launch.leader.pid());
-    }
     launch.pty_master = std::move(pty.master);
     return launch;
 }
@@ -474,9 +480,6 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
     if (!plan.unix_export.empty()) {
         names.insert(std::find(names.begin(), names.end(), kStagePrepare), kStageExport);
     }
-    if (!plan.managed.link.empty()) {
-        names.insert(std::find(names.begin(), names.end(), kStagePrepare), kStageLease);
-    }
     if (plan.network.joins()) {
         names.insert(std::find(names.begin(), names.end(), kStageStart), kStageJoin);
     }
@@ -487,8 +490,11 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
         names.insert(std::find(names.begin(), names.end(), kStageStart), kStageLimits);
     }
     if (needs_network_worker(plan)) {
-        names.insert(std::find(names.begin(), names.end(), kStageStart), kStageStartNetwork);
+        names.insert(names.begin(), kStageStartNetwork);
         names.insert(std::find(names.begin(), names.end(), kStageGo), kStageAwaitNetwork);
+    }
+    if (!plan.managed.link.empty()) {
+        names.insert(names.begin(), kStageLease);
     }
     if (waits_for_hooks(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageHooks);

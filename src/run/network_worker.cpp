@@ -1,7 +1,6 @@
 #include "run/network_worker.hpp"
 
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "image/worker_program.hpp"
@@ -38,14 +37,6 @@ constexpr int kLastPatience = 5000; // … and to take back
 
 std::string first_line(std::string_view text) { return printable(text.substr(0, text.find('\n'))); }
 
-void pass_on(const NetworkMessage& message) {
-    if (message.kind == NetworkMessageKind::notice) {
-        log::notice("{}", first_line(message.text));
-    } else {
-        log::warning("{}", first_line(message.text));
-    }
-}
-
 [[noreturn]] void throw_failure(const NetworkMessage& message) {
     const size_t end = message.text.find('\n');
     throw Error(first_line(message.text), end == std::string::npos ? "" : printable(message.text.substr(end + 1)));
@@ -53,7 +44,7 @@ void pass_on(const NetworkMessage& message) {
 
 } // namespace
 
-NetworkWorker::NetworkWorker(const NetworkRequest& request, ScratchRecord& record) {
+NetworkWorker::NetworkWorker(const NetworkRequest& request, ScratchRecord& record, bool quiet) : quiet_(quiet) {
     const std::string path = find_worker(kName, "published ports and managed networks");
     auto ends = PacketSocket::create().or_throw("nspawn-network");
     record.add(ScratchKind::ports, kPortRecords);
@@ -73,14 +64,13 @@ NetworkWorker::NetworkWorker(const NetworkRequest& request, ScratchRecord& recor
 
 NetworkWorker& NetworkWorker::operator=(NetworkWorker&& other) noexcept {
     (void)end();
+    quiet_ = other.quiet_;
     socket_ = std::exchange(other.socket_, PacketSocket());
     process_ = std::exchange(other.process_, Pidfd());
     return *this;
 }
 
-void NetworkWorker::enter_namespace_of(pid_t leader) const {
-    const std::string path = fmt::format("/proc/{}/ns/net", leader);
-    const UniqueFd container = open_at(AT_FDCWD, path.c_str(), O_RDONLY).or_throw("the container's network");
+void NetworkWorker::enter(const UniqueFd& container) const {
     const Result<void> sent = socket_.send(as_packet(NetworkMessageKind::namespace_of_container), container.get());
     if (sent.error() != EPIPE && sent.error() != ECONNRESET) {
         sent.or_throw("nspawn-network");
@@ -109,6 +99,14 @@ void NetworkWorker::await_ready() {
             return;
         }
         pass_on(*message);
+    }
+}
+
+void NetworkWorker::pass_on(const NetworkMessage& message) const {
+    if (message.kind != NetworkMessageKind::notice) {
+        log::warning("{}", first_line(message.text));
+    } else if (!quiet_) {
+        log::notice("{}", first_line(message.text));
     }
 }
 

@@ -16,16 +16,16 @@ class NetworkWorker {
 public:
     // There is none.
     NetworkWorker() = default;
-    // Starts it and tells it what is wanted. Throws Error.
-    NetworkWorker(const NetworkRequest& request, ScratchRecord& record);
+    // Starts it and tells it what is wanted. `quiet`: its notices are not passed on. Throws Error.
+    NetworkWorker(const NetworkRequest& request, ScratchRecord& record, bool quiet);
     NetworkWorker(NetworkWorker&&) = default;
     NetworkWorker& operator=(NetworkWorker&& other) noexcept;
     ~NetworkWorker() { (void)end(); }
 
     [[nodiscard]] bool is_running() const { return socket_.is_open(); }
     [[nodiscard]] int fd() const { return socket_.fd(); }
-    // Once, when the container's links are in it: the network namespace of that process.
-    void enter_namespace_of(pid_t leader) const;
+    // Once, when its links are in it: the container's network namespace.
+    void enter(const UniqueFd& container) const;
     // Throws Error with its words when it could not do what is wanted.
     void await_ready();
     // What it has said meanwhile, passed on to the user. False: it has ended, and nobody looks after the network.
@@ -36,6 +36,9 @@ public:
     bool end();
 
 private:
+    void pass_on(const NetworkMessage& message) const;
+
+    bool quiet_ = false;
     PacketSocket socket_;
     Pidfd process_;
 };
