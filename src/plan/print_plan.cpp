@@ -298,6 +298,14 @@ std::vector<std::string> port_texts(const Plan& plan) {
 
 } // namespace
 
+namespace {
+
+std::string managed_text(const ManagedPlan& managed) {
+    return fmt::format("{} with {}{}", managed.link, managed.container_link, managed.dhcp ? ", by DHCP" : "");
+}
+
+} // namespace
+
 std::string plan_as_text(const Plan& plan, const std::vector<const char*>& supervisor_stages,
                          const std::vector<const char*>& child_stages) {
     std::string out = fmt::format("Container {}\n", plan.machine);
@@ -314,6 +322,9 @@ std::string plan_as_text(const Plan& plan, const std::vector<const char*>& super
     add_line(out, "network", describe_network(plan.network));
     for (const PlannedLink& link : plan.network.links) {
         add_line(out, "", describe_link(link));
+    }
+    if (!plan.managed.link.empty()) {
+        add_line(out, "managed", managed_text(plan.managed));
     }
     add_operations(out, plan);
     add_host_files(out, plan);
@@ -416,7 +427,11 @@ Json network_as_json(const Plan& plan) {
     for (const PlannedLink& link : plan.network.links) {
         links.add(describe_link(link));
     }
-    return Json::object({{"namespace", describe_network(plan.network)}, {"links", links}});
+    Json network = Json::object({{"namespace", describe_network(plan.network)}, {"links", links}});
+    if (!plan.managed.link.empty()) {
+        network.set("managed", managed_text(plan.managed));
+    }
+    return network;
 }
 
 Json limits_as_json(const Plan& plan) {

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include <sys/socket.h>
+
 namespace nspawn {
 
 namespace {

@@ -205,7 +205,7 @@ s.recv(100)"
 @test "another firewall's drop policy is named" {
     on_host nft add table ip filter
     on_host nft add chain ip filter FORWARD '{ type filter hook forward priority 0; policy drop; }'
-    run inside_host --network-managed true
+    run on_host timeout 60 "$NSPAWN" -P -D "$TREE" --network-managed true </dev/null
     assert_success
     assert_output --partial 'another firewall drops forwarded packets (chain ip filter FORWARD, policy drop)'
     on_host nft delete table ip filter
