@@ -15,6 +15,7 @@ TREE_SCRIPT = "tests/tools/make-debian-tree"
 
 HYBRID_CONTROLLERS = "/sys/fs/cgroup/unified/cgroup.controllers"
 
+CLONE_NEWNET = 0x40000000
 CLONE_NEWNS = 0x00020000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 
@@ -94,22 +95,13 @@ def enter_private_namespace() -> None:
         mount("/dev/null", HYBRID_CONTROLLERS, None, MS_BIND)
 
 
-def in_cluttered_namespace(directory: pathlib.Path, count: int, work: Callable[[], object]) -> object:
-    """The result of `work`, which is run by a child whose mount namespace has `count` further mounts."""
+def in_child(work: Callable[[], object]) -> object:
+    """The result of `work`, which is run by a child, so that the namespaces it makes are not ours."""
     receive, send = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            if libc.unshare(CLONE_NEWNS) != 0:
-                raise OSError(ctypes.get_errno(), "unshare")
-            top = directory / "clutter"
-            top.mkdir()
-            mount("clutter", str(top), "tmpfs", 0)
-            for number in range(count - 1):
-                target = top / str(number)
-                target.mkdir()
-                mount("clutter", str(target), "tmpfs", 0)
             os.write(send, json.dumps(work()).encode())
             status = 0
         finally:
@@ -118,10 +110,42 @@ def in_cluttered_namespace(directory: pathlib.Path, count: int, work: Callable[[
     with os.fdopen(receive, "rb") as results:
         text = results.read()
     os.waitpid(child, 0)
-    shutil.rmtree(directory / "clutter", ignore_errors=True)
     if not text:
-        raise OSError("the part in a mount namespace of its own failed")
+        raise OSError("the part in a namespace of its own failed")
     return json.loads(text)
+
+
+def unshare(flags: int) -> None:
+    if libc.unshare(flags) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+
+
+def in_cluttered_namespace(directory: pathlib.Path, count: int, work: Callable[[], object]) -> object:
+    """The result of `work` in a mount namespace that has `count` further mounts."""
+    def clutter_and_work() -> object:
+        unshare(CLONE_NEWNS)
+        top = directory / "clutter"
+        top.mkdir()
+        mount("clutter", str(top), "tmpfs", 0)
+        for number in range(count - 1):
+            target = top / str(number)
+            target.mkdir()
+            mount("clutter", str(target), "tmpfs", 0)
+        return work()
+
+    try:
+        return in_child(clutter_and_work)
+    finally:
+        shutil.rmtree(directory / "clutter", ignore_errors=True)
+
+
+def in_own_network(work: Callable[[], object]) -> object:
+    """The result of `work` in a network namespace of its own: links and packet filters of the host stay as they are."""
+    def separate_and_work() -> object:
+        unshare(CLONE_NEWNET)
+        return work()
+
+    return in_child(separate_and_work)
 
 
 def description() -> list[str]:

@@ -57,6 +57,8 @@ void private_users_ownership(Draft& draft, const Value& value);
 void private_users_chown(Draft& draft, const Value& value);
 void private_users_auto(Draft& draft, const Value& value);
 void private_network(Draft& draft, const Value& value);
+void network_managed(Draft& draft, const Value& value);
+void network_pool(Draft& draft, const Value& value);
 void network_namespace_path(Draft& draft, const Value& value);
 void network_veth(Draft& draft, const Value& value);
 void network_veth_extra(Draft& draft, const Value& value);
@@ -70,6 +72,7 @@ void network_pairs(Draft& draft, const Value& value) {
     }
 }
 void network(Draft& draft, const Value& value);
+void port(Draft& draft, const Value& value);
 void machine(Draft& draft, const Value& value);
 void hostname(Draft& draft, const Value& value);
 void uuid(Draft& draft, const Value& value);

@@ -24,6 +24,12 @@ void network(Draft& draft, const Value& value) {
     apply_network(draft.config.network, value.text, draft.caller.start_of_paths());
 }
 
+void network_managed(Draft& draft, const Value& value) {
+    draft.config.network_managed = value.given ? parse_managed_mode(value.text) : ManagedMode::yes;
+}
+
+void network_pool(Draft& draft, const Value& value) { add_address_pools(draft.config.network_pools, value.text); }
+
 } // namespace nspawn::apply
 
 namespace nspawn::show {
@@ -50,6 +56,18 @@ Lines network(const Config& config) {
     }
     if (!config.network.machine.empty()) {
         lines.push_back("machine:" + config.network.machine);
+    }
+    return lines;
+}
+
+Lines network_managed(const Config& config) { return {std::string(to_word(config.network_managed))}; }
+
+Lines network_pool(const Config& config) {
+    Lines lines;
+    for (const auto& pool : {config.network_pools.ipv4, config.network_pools.ipv6}) {
+        if (pool) {
+            lines.push_back(format_ip_prefix(*pool));
+        }
     }
     return lines;
 }

@@ -32,4 +32,11 @@ void private_users_auto(Draft& draft, const Value& value) {
     draft.tree_ownership = TreeOwnership::automatic;
 }
 
+// Twice the same: an error on the command line, and in a settings file a warning as for any value that is wrong.
+void port(Draft& draft, const Value& value) {
+    PublishedPort port = parse_port(value.text);
+    check_beside(port, draft.config.ports);
+    draft.config.ports.push_back(std::move(port));
+}
+
 } // namespace nspawn::apply

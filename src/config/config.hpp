@@ -9,8 +9,10 @@
 #include "config/custom_mount.hpp"
 #include "config/host_files.hpp"
 #include "config/image_policy.hpp"
+#include "config/managed_network.hpp"
 #include "config/network.hpp"
 #include "config/oci_runtime.hpp"
+#include "config/port.hpp"
 #include "config/private_users.hpp"
 #include "linux/capability.hpp"
 
@@ -85,6 +87,9 @@ struct Config {
     bool users_if_possible = false; // -U: without private users where the kernel has none
     TreeOwnership tree_ownership = TreeOwnership::off;
     NetworkSettings network;
+    ManagedMode network_managed = ManagedMode::no;
+    AddressPools network_pools;
+    std::vector<PublishedPort> ports; // no two of them overlap
     std::vector<std::string> bind_users; // names of users of the host
     bool bind_user_shell = false;        // they keep the shell that they have there …
     std::string bind_user_shell_path;    // … or get this one

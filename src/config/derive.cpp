@@ -63,6 +63,7 @@ public:
         settle_tree();
         settle_journal();
         check_users();
+        check_ports();
         settle_template();
         settle_inspection();
         if (switches_.suppress_sync && last_of(held_, "suppress-sync") == nullptr) {
@@ -157,6 +158,10 @@ private:
         }
     }
 
+    [[nodiscard]] bool is_managed() const {
+        return config_.network_managed == ManagedMode::yes || config_.network_managed == ManagedMode::dhcp;
+    }
+
     // An interface of its own means a network of its own; one that is joined comes with its interfaces.
     void settle_network() {
         NetworkSettings& network = config_.network;
@@ -166,6 +171,9 @@ private:
             throw Error(fmt::format("{} cannot be combined with other network options",
                                     place_of(joined != nullptr ? *joined : *last_of(held_, "network"))),
                         "The network that is joined has its interfaces already; only --private-network goes with it.");
+        }
+        if (is_managed() && !network.has_links() && !network.joins() && !std::exchange(network.veth, true)) {
+            imply("network-veth", Origin::Kind::implied, "--network-managed");
         }
         if (!network.bridge.empty() || !network.zone.empty()) {
             if (!std::exchange(network.veth, true)) {
@@ -213,6 +221,14 @@ private:
         }
         if (switches_.api_vfs_writable == ApiVfsWritable::yes) {
             throw Error("$SYSTEMD_NSPAWN_API_VFS_WRITABLE=yes cannot be combined with private users");
+        }
+    }
+
+    void check_ports() const {
+        if (!config_.ports.empty() && !config_.network.is_private) {
+            throw Error(fmt::format("{} needs a private network: on the host's every port is the host's already",
+                                    place_of(*last_of(held_, "port"))),
+                        "Use it with --network-veth, or with another link to the container.");
         }
     }
 

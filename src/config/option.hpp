@@ -67,6 +67,8 @@ enum class MaskGroup {
     link_journal,
     users,
     network,
+    managed_network,
+    port,
 };
 
 enum class HelpSection {

@@ -69,6 +69,14 @@ Lines users(const Config& config) { return {format_private_users(config.users)};
 
 Lines tree_ownership(const Config& config) { return {std::string(format_tree_ownership(config.tree_ownership))}; }
 
+Lines ports(const Config& config) {
+    Lines lines;
+    for (const PublishedPort& port : config.ports) {
+        lines.push_back(format_port(port));
+    }
+    return lines;
+}
+
 Lines uuid(const Config& config) { return config.uuid ? Lines{config.uuid->uuid()} : Lines{}; }
 
 Lines console(const Config& config) {

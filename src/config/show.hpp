@@ -54,6 +54,8 @@ Lines bind_user_shell(const Config& config);
 Lines bind_user_groups(const Config& config);
 Lines tree_ownership(const Config& config);
 Lines private_network(const Config& config);
+Lines network_managed(const Config& config);
+Lines network_pool(const Config& config);
 Lines network_namespace_path(const Config& config);
 Lines network_veth(const Config& config);
 Lines network_veth_extra(const Config& config);
@@ -65,6 +67,7 @@ Lines network_pairs(const Config& config) {
     return host_pairs(config.network.*member);
 }
 Lines network(const Config& config);
+Lines ports(const Config& config);
 Lines uuid(const Config& config);
 Lines console(const Config& config);
 Lines background(const Config& config);

@@ -2,15 +2,14 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/path.hpp"
 #include "base/text.hpp"
+#include "image/worker_program.hpp"
 #include "linux/process.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <climits>
 #include <csignal>
 #include <ctime>
 #include <utility>
@@ -27,27 +26,6 @@ namespace {
 
 constexpr const char* kName = "nspawn-dissect";
 constexpr int kProbePatience = 30; // seconds
-
-// Where the running program lies: the kernel's word, not argv[0].
-std::string own_directory() {
-    std::array<char, PATH_MAX> path; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by readlink
-    const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
-    check(size, "readlink").or_throw("finding the own program (is /proc mounted?)");
-    return parent_of(std::string_view(path.data(), static_cast<size_t>(size)));
-}
-
-std::string find_worker() {
-    const std::string directory = own_directory();
-    const std::string places[] = {join(join(directory, NSPAWN_WORKERS_FROM_PROGRAM), kName), join(directory, kName)};
-    for (const std::string& path : places) {
-        if (access(path.c_str(), X_OK) == 0) {
-            return path;
-        }
-    }
-    throw Error(fmt::format("disk images need the program {}, which is neither {} nor {}", kName, places[0], places[1]),
-                "It is a part of nspawn's installation.")
-        .with_code(ENOENT);
-}
 
 [[noreturn]] void become_worker(const std::string& path, const char* verb, int input, int output, bool die_with_us) {
     // Above the standard streams first: either may be one of them already.
@@ -82,7 +60,7 @@ Pipe make_pipe() {
 // One run of the program. Ends with the object: by itself when it is well, or by force.
 class Worker {
 public:
-    Worker(const char* verb, int input, bool die_with_us) : path_(find_worker()) {
+    Worker(const char* verb, int input, bool die_with_us) : path_(find_worker(kName, "disk images")) {
         Pipe pipe = make_pipe();
         answers_ = std::move(pipe.reading);
         process_ = clone_process({}).or_throw("starting nspawn-dissect");

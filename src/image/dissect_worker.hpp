@@ -1,8 +1,7 @@
 // dissect_worker.hpp — starting the program that looks into disk images (nspawn-dissect), and hearing its answer.
 //
-// nspawn is static and parses no image itself. The program is looked for where it was installed relative to the running
-// nspawn, and beside it in a build tree; never in $PATH or the working directory. It gets an empty environment, the
-// descriptors it needs and no others, and a time limit.
+// nspawn is static and parses no image itself. The program (worker_program.hpp says where it is) gets an empty
+// environment, the descriptors it needs and no others, and a time limit.
 #pragma once
 
 #include "base/unique_fd.hpp"

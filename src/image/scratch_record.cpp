@@ -6,10 +6,14 @@
 #include "base/own_user.hpp"
 #include "base/path.hpp"
 #include "base/text.hpp"
+#include "config/network_message.hpp"
 #include "image/scratch_directory.hpp"
 #include "image/scratch_mount.hpp"
+#include "image/worker_program.hpp"
+#include "lease/lease_table.hpp"
 #include "linux/cgroup_branch.hpp"
 #include "linux/lent_link.hpp"
+#include "linux/program_output.hpp"
 #include "linux/zone_bridge.hpp"
 
 #include <algorithm>
@@ -26,8 +30,8 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree",         "cgroup",      "directory", "mount",  "file",
-                                           "empty-cgroup", "zone-bridge", "lent-link", "network"};
+constexpr std::string_view kKindNames[] = {"tree",        "cgroup",    "directory", "mount", "file", "empty-cgroup",
+                                           "zone-bridge", "lent-link", "network",   "ports", "lease"};
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -168,6 +172,30 @@ Result<void> reclaim_runtime_entry(const std::string& path, int kind) {
     return {};
 }
 
+Result<void> reclaim_lease(const std::string& path) {
+    if (path != lease_file(base_name(path))) {
+        return SystemError{EINVAL, "path"};
+    }
+    Result<LeaseTable> table = LeaseTable::lock(LeaseTable::Wait::no);
+    if (table.ok()) {
+        table.value().sweep();
+    }
+    return table.ok() ? Result<void>() : Result<void>(table.system_error());
+}
+
+Result<void> reclaim_ports(const std::string& path) {
+    constexpr int kPatience = 10'000; // milliseconds
+    if (path != kPortRecords) {
+        return SystemError{EINVAL, "path"};
+    }
+    const std::string worker = find_worker("nspawn-network", "published ports");
+    const Result<ProgramOutput> done = read_program({worker, "reclaim"}, 4096, kPatience);
+    if (!done.ok()) {
+        return done.system_error();
+    }
+    return done.value().status == 0 ? Result<void>() : SystemError{EIO, "nspawn-network"};
+}
+
 Result<void> reclaim_link(const std::string& text) {
     const std::optional<LentLink> link = LentLink::parse(text);
     return link ? reclaim_lent_link(*link) : SystemError{EINVAL, "record"};
@@ -190,12 +218,16 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
         return is_runtime_path(path) ? remove_leftover_mount(path) : SystemError{EINVAL, "path"};
     case ScratchKind::file:
         return reclaim_runtime_entry(path, 0);
+    case ScratchKind::lease:
+        return reclaim_lease(path);
     case ScratchKind::zone_bridge:
         return reclaim_zone_bridge(path.substr(1));
     case ScratchKind::lent_link:
         return reclaim_link(path.substr(1));
     case ScratchKind::network:
         return {};
+    case ScratchKind::ports:
+        return reclaim_ports(path);
     }
     return SystemError{EINVAL, "kind"};
 }

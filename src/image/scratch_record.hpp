@@ -26,6 +26,8 @@ enum class ScratchKind {
     zone_bridge,  // "/NAME": the bridge of a zone, when it has no members any more
     lent_link,    // "/" and LentLink::text(): an interface of the host that the container had
     network,      // "/MACHINE/LEADER/NUMBER": says where a network is, nothing to remove
+    ports,        // kPortRecords: what killed workers have left in the packet filter, which nspawn-network takes back
+    lease,        // lease_file() of a machine: dead by now, so that the table of leases forgets it
 };
 
 class ScratchRecord {

@@ -39,6 +39,10 @@ struct HostFacts {
     bool cgroup_namespaces = true;
     ResourceLimitSet default_limits{}; // spec C.5
     bool selinux = false;
+    std::string
+        networkd_veth_file; // by which systemd-networkd, which runs, manages links of their own; empty: it does not
+    std::string networkd_zone_file;  // … and zones
+    bool ipv6 = false;               // only probed for a managed network, as these two
     std::optional<Id128> machine_id; // only probed where interfaces are made
     bool seccomp = true;
     std::vector<HostDevice> devices;

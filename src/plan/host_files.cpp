@@ -80,6 +80,14 @@ HostFileAction action_of(HostFileWay way) {
 
 void plan_resolv_conf(std::vector<HostFile>& files, const HostFilesInput& input) {
     const ResolvConf& wanted = input.config.resolv_conf;
+    if (wanted.way == HostFileWay::automatic && !input.leased_resolv_conf.empty()) {
+        // Whatever the tree has there, a link to a resolver that does not run in it first of all, would not work.
+        HostFile file = file_at(input, kResolvConfPath);
+        file.action = file.writable ? HostFileAction::replace : HostFileAction::bind;
+        file.source = input.leased_resolv_conf;
+        files.push_back(std::move(file));
+        return;
+    }
     // The host's name server may listen on the loopback interface, and a private network has another one.
     if (wanted.way == HostFileWay::off || (wanted.way == HostFileWay::automatic && input.private_network)) {
         return;

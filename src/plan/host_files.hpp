@@ -54,6 +54,7 @@ struct HostFilesInput {
     const HostFacts& host;
     const ImageFacts& image;
     bool private_network = false;
+    std::string leased_resolv_conf = {}; // on the host, of a managed network; empty: it is none
 };
 
 // In the order in which they are to be made.

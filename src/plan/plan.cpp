@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/path.hpp"
+#include "lease/lease_table.hpp"
 #include "plan/mount_table.hpp"
 #include "plan/own_mounts.hpp"
 
@@ -221,7 +222,10 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     map_bound_users(plan.id_map, image.bound_users);
     plan.map_tree = image.map_tree;
     plan.private_network = config.network.is_private;
+    plan.network_request.machine = image.machine;
+    plan.network_request.ports = config.ports;
     plan.network = plan_network(config.network, image.machine, host.machine_id, switches.network_mac);
+    plan.managed = plan_managed_network(managed_input(config, host, plan.network));
     plan.root = root_kind(config.volatile_mode);
     plan.read_only = config.read_only || image.read_only || plan.root != RootKind::tree;
     plan.pivot_root = config.pivot_root;
@@ -257,7 +261,8 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     change_own_mounts(plan);
     plan_notices(plan);
     const HostFilesInput host_files{
-        .config = config, .host = host, .image = image, .private_network = config.network.is_private};
+        .config = config, .host = host, .image = image, .private_network = config.network.is_private,
+        .leased_resolv_conf = plan.managed.link.empty() ? "" : leased_resolv_conf(plan.machine)};
     plan.host_files = plan_host_files(host_files);
     plan.journal = plan_journal(host_files, plan.uuid);
     return plan;

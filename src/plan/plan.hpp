@@ -6,6 +6,7 @@
 
 #include "config/config.hpp"
 #include "config/environment_switches.hpp"
+#include "config/network_message.hpp"
 #include "image/image_facts.hpp"
 #include "linux/id_map.hpp"
 #include "linux/personality.hpp"
@@ -13,6 +14,7 @@
 #include "linux/seccomp_filter.hpp"
 #include "plan/host_facts.hpp"
 #include "plan/host_files.hpp"
+#include "plan/managed_plan.hpp"
 #include "plan/network_plan.hpp"
 #include "plan/operation.hpp"
 
@@ -68,7 +70,9 @@ struct Plan {
     IdMap id_map;            // of the user namespace; empty: there is none
     bool map_tree = false; // the tree is shown through an id-mapped mount: it belongs to host ids as if there were none
     bool private_network = false;
+    NetworkRequest network_request; // what nspawn-network does for the container; nothing: it is not started
     NetworkPlan network;
+    ManagedPlan managed;
     RootKind root = RootKind::tree;
     bool read_only = false;
     PivotRoot pivot_root; // what the tree is has been decided by the time of the plan; where its old root goes has not

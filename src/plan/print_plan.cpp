@@ -288,6 +288,22 @@ void add_filter(std::string& out, const Plan& plan) {
     }
 }
 
+std::vector<std::string> port_texts(const Plan& plan) {
+    std::vector<std::string> texts;
+    for (const PublishedPort& port : plan.network_request.ports) {
+        texts.push_back(format_port(port));
+    }
+    return texts;
+}
+
+} // namespace
+
+namespace {
+
+std::string managed_text(const ManagedPlan& managed) {
+    return fmt::format("{} with {}{}", managed.link, managed.container_link, managed.dhcp ? ", by DHCP" : "");
+}
+
 } // namespace
 
 std::string plan_as_text(const Plan& plan, const std::vector<const char*>& supervisor_stages,
@@ -300,9 +316,15 @@ std::string plan_as_text(const Plan& plan, const std::vector<const char*>& super
     add_line(out, "namespaces", join_words(namespace_names(plan.namespaces)));
     add_line(out, "users", fmt::format("{}{}", users_text(plan), plan.map_tree ? ", tree id-mapped" : ""));
     add_line(out, "console", console_text(plan.console));
+    if (!plan.network_request.ports.empty()) {
+        add_line(out, "ports", join_words(port_texts(plan)));
+    }
     add_line(out, "network", describe_network(plan.network));
     for (const PlannedLink& link : plan.network.links) {
         add_line(out, "", describe_link(link));
+    }
+    if (!plan.managed.link.empty()) {
+        add_line(out, "managed", managed_text(plan.managed));
     }
     add_operations(out, plan);
     add_host_files(out, plan);
@@ -405,7 +427,11 @@ Json network_as_json(const Plan& plan) {
     for (const PlannedLink& link : plan.network.links) {
         links.add(describe_link(link));
     }
-    return Json::object({{"namespace", describe_network(plan.network)}, {"links", links}});
+    Json network = Json::object({{"namespace", describe_network(plan.network)}, {"links", links}});
+    if (!plan.managed.link.empty()) {
+        network.set("managed", managed_text(plan.managed));
+    }
+    return network;
 }
 
 Json limits_as_json(const Plan& plan) {
@@ -449,7 +475,7 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
     Json stages = Json::array();
     add_stages(stages, supervisor_stages);
     add_stages(stages, child_stages);
-    const Json json = Json::object({
+    Json json = Json::object({
         {"machine", plan.machine},
         {"tree", plan.tree},
         {"root", root_text(plan)},
@@ -470,6 +496,9 @@ std::string plan_as_json(const Plan& plan, const std::vector<const char*>& super
         {"payload", payload},
         {"stages", stages},
     });
+    if (!plan.network_request.ports.empty()) {
+        json.set("ports", port_texts(plan));
+    }
     return json.dump() + "\n";
 }
 

@@ -48,6 +48,9 @@ constexpr const char* kStagePrepare = "prepare mounts";
 constexpr const char* kStageConsole = "open the console";
 constexpr const char* kStageSockets = "make sockets";
 constexpr const char* kStageStart = "start the child";
+constexpr const char* kStageLease = "choose addresses";
+constexpr const char* kStageStartNetwork = "start nspawn-network";
+constexpr const char* kStageAwaitNetwork = "await nspawn-network";
 constexpr const char* kStageJoin = "open the network namespace";
 constexpr const char* kStageNetwork = "make network interfaces";
 constexpr const char* kStageHooks = "run runtime hooks";
@@ -264,8 +267,26 @@ void limit_resources(const Launch& launch, const Plan& plan) {
     }
 }
 
+bool needs_network_worker(const Plan& plan) {
+    return asks_for_something(plan.network_request) || !plan.managed.link.empty();
+}
+
+void start_network_worker(Launch& launch, const Plan& plan) {
+    NetworkRequest request = plan.network_request;
+    request.managed = launch.managed.network();
+    if (asks_for_something(request)) { // not, if the link is found to be somebody else's
+        launch.network_worker = NetworkWorker(request, launch.record, plan.quiet);
+    }
+}
+
 // Not the host's; its links are made while the child mounts.
 bool has_network_of_its_own(const Plan& plan) { return plan.private_network || plan.network.joins(); }
+
+// `leader` is not let go yet, and is ours to wait for: the number is its own.
+UniqueFd open_network_of(pid_t leader) {
+    return open_at(AT_FDCWD, fmt::format("/proc/{}/ns/net", leader).c_str(), O_RDONLY)
+        .or_throw("the container's network");
+}
 
 bool limits_resources(const Plan& plan) { return plan.oci && !plan.oci->cgroup_attributes.empty(); }
 
@@ -283,6 +304,7 @@ void let_payload_run(Launch& launch) {
 } // namespace
 
 Launch::~Launch() {
+    network_worker.let_go();
     if (helper.valid()) {
         (void)helper.send_signal(SIGKILL); // has ended already on every regular way
         (void)helper.wait();
@@ -295,6 +317,7 @@ Launch::~Launch() {
 }
 
 void Launch::give_back() {
+    network_worker.let_go();
     network.take_back(record);
     if (cgroup && !cgroup->remove().ok()) {
         record.keep();
@@ -303,6 +326,9 @@ void Launch::give_back() {
         record.keep();
     }
     if (!incoming.remove().ok()) {
+        record.keep();
+    }
+    if (!managed.release() || !network_worker.end()) {
         record.keep();
     }
     if (network.is_in_zones()) {
@@ -317,6 +343,15 @@ Launch launch(const LaunchInput& input) {
     Launch launch;
     launch.tree = &input.tree;
     Timeline& timeline = input.timeline;
+    if (!input.plan.managed.link.empty()) {
+        in_stage(timeline, kStageLease, [&] {
+            launch.managed = ManagedLease::acquire(input.plan.machine, input.plan.managed, launch.record);
+        });
+    }
+    if (needs_network_worker(input.plan)) {
+        // First of all: what it needs most of its time for needs no container.
+        in_stage(timeline, kStageStartNetwork, [&] { start_network_worker(launch, input.plan); });
+    }
     in_stage(timeline, kStageCgroup, [&] { make_cgroup(launch, input); });
     if (!input.plan.unix_export.empty()) {
         in_stage(timeline, kStageExport,
@@ -399,6 +434,9 @@ Launch launch(const LaunchInput& input) {
     if (has_network_of_its_own(input.plan)) {
         await_leader(launch);
         in_stage(timeline, kStageNetwork, [&] { launch.network.make(input.plan, launch.leader.pid(), launch.record); });
+        if (launch.network_worker.is_running()) {
+            launch.network_worker.enter(joined ? std::move(joined) : open_network_of(launch.leader.pid()));
+        }
     }
     if (waits_for_hooks(input.plan)) {
         await_leader(launch);
@@ -418,6 +456,9 @@ void answer_report(Launch& launch, const Plan& plan, const Message& report, Time
         tell_child(*launch.handshake, MessageKind::refused,
                    *problem); // which says so; one that has ended does not hear
         return;
+    }
+    if (launch.network_worker.is_running()) {
+        in_stage(timeline, kStageAwaitNetwork, [&] { launch.network_worker.await_ready(); });
     }
     in_stage(timeline, kStageGo, [&] {
         launch.journal.complete(report.code == 1);
@@ -447,6 +488,13 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
     }
     if (limits_resources(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageStart), kStageLimits);
+    }
+    if (needs_network_worker(plan)) {
+        names.insert(names.begin(), kStageStartNetwork);
+        names.insert(std::find(names.begin(), names.end(), kStageGo), kStageAwaitNetwork);
+    }
+    if (!plan.managed.link.empty()) {
+        names.insert(names.begin(), kStageLease);
     }
     if (waits_for_hooks(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageHooks);

@@ -17,7 +17,9 @@
 #include "run/handshake.hpp"
 #include "run/incoming_directory.hpp"
 #include "run/journal_link.hpp"
+#include "run/managed_lease.hpp"
 #include "run/network.hpp"
+#include "run/network_worker.hpp"
 #include "run/probe_host.hpp"
 #include "run/timeline.hpp"
 
@@ -38,10 +40,12 @@ struct Launch {
     UniqueFd pty_master;   // invalid in pipe mode
     UniqueFd exec_failure; // reading end, with --as-pid2
     std::optional<Handshake> handshake;
-    RootTree* tree = nullptr; // told when the payload runs
-    Pidfd helper;             // of the child, with private users
-    bool last = false;        // the machine ends with it, and what takes time may end later
-    Pidfd leader;             // last: killed and reaped before the rest goes
+    RootTree* tree = nullptr;     // told when the payload runs
+    ManagedLease managed;         // the addresses that are kept for it
+    NetworkWorker network_worker; // runs only when somebody has to look after the container's network
+    Pidfd helper;                 // of the child, with private users
+    bool last = false;            // the machine ends with it, and what takes time may end later
+    Pidfd leader;                 // last: killed and reaped before the rest goes
 
     Launch() = default;
     Launch(Launch&&) = default;

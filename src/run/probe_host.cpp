@@ -6,6 +6,7 @@
 #include "linux/id_map.hpp"
 #include "linux/kernel_file.hpp"
 #include "plan/host_files.hpp"
+#include "run/networkd.hpp"
 
 #include <fmt/format.h>
 
@@ -170,6 +171,12 @@ HostProbe probe_host(const Config& config, const Caller& caller) {
     facts.selinux = access("/sys/fs/selinux/enforce", F_OK) == 0;
     if (!config.selinux_context.empty() && !facts.selinux) {
         throw Error("--selinux-context=: SELinux is not enabled on this host");
+    }
+    if (config.network_managed != ManagedMode::no) {
+        facts.ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
+        const bool runs = networkd_runs();
+        facts.networkd_veth_file = runs ? networkd_file("80-container-ve.network") : "";
+        facts.networkd_zone_file = runs ? networkd_file("80-container-vz.network") : "";
     }
     if (config.network.has_links()) {
         facts.machine_id = host_machine_id();

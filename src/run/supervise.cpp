@@ -108,7 +108,21 @@ void Supervisor::watch_all(Launch& launch) {
     }
 }
 
+// Up to here its first words were waited for.
+void Supervisor::watch_network() {
+    if (launch_->network_worker.is_running()) {
+        loop_.watch(launch_->network_worker.fd(), EPOLLIN, [this](uint32_t) { on_network(); }).or_throw("nspawn-network");
+    }
+}
+
+void Supervisor::on_network() {
+    if (!launch_->network_worker.hear()) {
+        loop_.forget(launch_->network_worker.fd());
+    }
+}
+
 void Supervisor::forget_all(const Launch& launch) {
+    loop_.forget(launch.network_worker.fd());
     loop_.forget_closed(launch.leader.get());
     loop_.forget_closed(launch.handshake->fd());
     loop_.forget_closed(launch.notify_socket.get());
@@ -197,6 +211,7 @@ bool Supervisor::on_handshake() {
             kernel_log_ = std::move(message->fds.front());
         }
         answer_report(*launch_, plan_, *message, timeline_);
+        watch_network();
         break;
     case MessageKind::failed:
         failure_.emplace(message->text, message->hint);

@@ -51,6 +51,8 @@ private:
     void on_signal();
     bool on_handshake();
     void on_notification();
+    void watch_network();
+    void on_network();
     void payload_runs();
     void stop_requested(int signal, size_t counter);
     void kill_leader();

@@ -10,7 +10,7 @@ import os
 import sys
 
 # Directories that are made once per boot and stay; what is in them does not.
-INFRASTRUCTURE = ("locks", "propagate", "unix-export", "runs", "machines")
+INFRASTRUCTURE = ("locks", "propagate", "unix-export", "runs", "machines", "ports")
 
 
 def section(title, lines):

@@ -108,6 +108,8 @@ std::vector<BadValue> bad_values() {
         {"bind-user", "a:b", "is not the name of a user"},
         {"bind-user-shell", "zsh", "neither a boolean nor the absolute path"},
         {"bind-user-group", "a:b", "not the name of a group"},
+        {"port", "", "not a port number (1 to 65535)"},
+        {"port", "80/sctp", "not a protocol"},
         {"inaccessible", "/a/../b", "has a \"..\" in it"},
         {"oci-bundle", "", "not a path of 1 to 4095 bytes"},
         {"resolv-conf", "", "not a boolean, and none of off, copy-host"},

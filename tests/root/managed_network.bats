@@ -1,0 +1,248 @@
+#!/usr/bin/env bats
+# --network-managed: a network that works without anybody inside, or systemd-networkd, doing something for it.
+#
+# Three network namespaces with real traffic: the container's, one that plays the host (the program runs in it; the real
+# host's is never touched), and one that plays the world outside.
+
+load helpers
+
+prepare() {
+    unshare -n sleep 1000 3>&- &
+    HOST=$!
+    unshare -n sleep 1000 3>&- &
+    OUTSIDE=$!
+    await 5 in_other_network "$HOST"
+    await 5 in_other_network "$OUTSIDE"
+    on_host ip link set lo up
+    outside ip link set lo up
+    on_host ip link add wan type veth peer name eth0 netns "$OUTSIDE"
+    on_host ip addr add 203.0.113.1/24 dev wan
+    on_host ip addr add 2001:db8:1::1/64 dev wan nodad
+    on_host ip link set wan up
+    outside ip addr add 203.0.113.2/24 dev eth0
+    outside ip addr add 2001:db8:1::2/64 dev eth0 nodad
+    outside ip link set eth0 up
+    printf '#!/bin/sh\nexec nsenter --net=/proc/%s/ns/net %s "$@"\n' "$HOST" "$NSPAWN" >"$BATS_TEST_TMPDIR/nspawn-on-host"
+    chmod +x "$BATS_TEST_TMPDIR/nspawn-on-host"
+    STATE=/run/nspawn/network
+}
+
+cleanup() {
+    kill -KILL "$HOST" "$OUTSIDE" 2>/dev/null || true
+    wait 2>/dev/null || true
+    rm -rf "$STATE" # the empty directories stay between runs on purpose
+}
+
+in_other_network() { [[ $(readlink "/proc/$1/ns/net") != $(readlink /proc/self/ns/net) ]]; }
+on_host() { nsenter --net="/proc/$HOST/ns/net" "$@"; }
+outside() { nsenter --net="/proc/$OUTSIDE/ns/net" "$@"; }
+in_container() { nsenter --net="/proc/$LEADER/ns/net" "$@"; }
+rules() { on_host nft list ruleset; }
+inside_host() { on_host timeout --kill-after=5 60 "$NSPAWN" -q -P -D "$TREE" "$@" </dev/null; }
+setting() { on_host cat "/proc/sys/net/$1"; }
+
+start() {
+    NSPAWN=$BATS_TEST_TMPDIR/nspawn-on-host in_background -q -P -D "$TREE" "$@" sh -c 'echo up; exec sleep 1000'
+    await_output up
+    LEADER=$(leader_of "$SUPERVISOR")
+}
+
+stop() {
+    kill -TERM "$SUPERVISOR"
+    await_exit >/dev/null || true
+}
+
+# A further member, in a tree and with files of its own: join NAME OPTION...
+join() {
+    local name=$1
+    shift
+    cp -a --reflink=auto "$TREE" "$BATS_TEST_TMPDIR/$name"
+    "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$BATS_TEST_TMPDIR/$name" -M "$name" "$@" \
+        sh -c 'echo up; exec sleep 1000' >"$BATS_TEST_TMPDIR/$name.out" 2>&1 </dev/null 3>&- &
+    JOINED=$!
+    await 20 grep -q up "$BATS_TEST_TMPDIR/$name.out" || { cat "$BATS_TEST_TMPDIR/$name.out"; return 1; }
+}
+
+leave() {
+    kill -TERM "$1"
+    wait "$1" || true
+}
+
+address_of() { sed -n "s/^ADDRESS=\([0-9.]*\)\/.*/\1/p" "$STATE/machines/$1"; }
+address6_of() { sed -n "s/^ADDRESS=\([0-9a-f]*:[0-9a-f:]*\)\/.*/\1/p" "$STATE/machines/$1"; }
+gateway_of() { sed -n "s/^GATEWAY=\([0-9.]*\)$/\1/p" "$STATE/machines/$1"; }
+
+# ask SERVER NAME TYPE: the last bytes of the answer as an address, by UDP.
+ask() {
+    in_container /usr/bin/python3 - "$@" <<'PYTHON'
+import socket, struct, sys
+server, name, kind = sys.argv[1], sys.argv[2], int(sys.argv[3])
+question = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0" + struct.pack(">HH", kind, 1)
+s = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.sendto(struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + question, (server, 53))
+answer = s.recv(4096)
+if answer[3] & 15 or answer[7] == 0:
+    print("none", answer[3] & 15)
+elif kind == 12:
+    print(answer[-len(answer) + 12 + len(question) + 12 :].decode("latin1").strip("\0")[1:])
+else:
+    print(socket.inet_ntop(socket.AF_INET6 if kind == 28 else socket.AF_INET, answer[-16 if kind == 28 else -4 :]))
+PYTHON
+}
+
+nothing_is_left() {
+    [[ -z $(rules) && -z $(ls "$STATE/machines" "$STATE/resolv.conf" "$STATE/links" "$STATE/settings" "$STATE/dhcp" -1 2>/dev/null | grep -v : | grep .) ]] &&
+        [[ $(setting ipv4/conf/wan/forwarding) == 0 ]]
+}
+
+@test "the container has addresses, routes and a resolver, and reaches the host and the world; then nothing is left" {
+    start --network-managed
+    run in_container ip -o addr show dev host0 scope global
+    assert_output --regexp 'inet 10\.1[6-9][0-9]\.[0-9.]+/28'
+    assert_output --regexp 'inet6 fd[0-9a-f:]+/64'
+    run in_container ping -c1 -W5 "$(gateway_of tree)"
+    assert_success
+    run in_container ping -c1 -W5 203.0.113.2
+    assert_success
+    run in_container ping -c1 -W5 2001:db8:1::2
+    assert_success
+    run cat "/proc/$LEADER/root/etc/resolv.conf"
+    assert_line "nameserver $(gateway_of tree)"
+    run ask "$(gateway_of tree)" host 1
+    assert_output "$(gateway_of tree)"
+    run ask "$(gateway_of tree)" tree 28
+    assert_output "$(address6_of tree)"
+    run on_host ping -c1 -W5 "$(address_of tree)"
+    assert_success
+    stop
+    await 5 nothing_is_left
+}
+
+@test "what comes from outside is let in only as an answer" {
+    start --network-managed
+    outside ip route add 10.0.0.0/8 via 203.0.113.1
+    run outside ping -c1 -W1 "$(address_of tree)"
+    assert_failure
+    # Nobody beside the network asks its name server.
+    run outside timeout 1 /usr/bin/python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.sendto(b'\0\7\1\0\0\1\0\0\0\0\0\0\4host\0\0\1\0\1', ('$(gateway_of tree)', 53))
+s.recv(100)"
+    assert_failure
+    stop
+}
+
+@test "members of a zone know each other by name, also after the first one has left" {
+    join one --network-zone=lab --network-managed
+    local one=$JOINED
+    join two --network-zone=lab --network-managed
+    local two=$JOINED
+    LEADER=$(leader_of "$two")
+    run ask "$(gateway_of two)" one 1
+    assert_output "$(address_of one)"
+    run in_container ping -c1 -W5 "$(address_of one)"
+    assert_success
+    leave "$one"
+    run ask "$(gateway_of two)" two 1
+    assert_output "$(address_of two)"
+    run in_container ping -c1 -W5 203.0.113.2
+    assert_success
+    leave "$two"
+    rm -rf "$BATS_TEST_TMPDIR"/{one,two}
+    await 5 nothing_is_left
+}
+
+@test "addresses and routes of the host are passed over, and a pool that is full is an error" {
+    on_host ip route add 10.0.0.0/8 dev wan
+    run inside_host --network-managed ip -o addr show dev host0
+    assert_success
+    assert_output --regexp 'inet 172\.(28|29|30|31)\.'
+    run -1 --separate-stderr inside_host --network-managed --network-pool=203.0.113.0/24 true
+    assert_one_error_line 'no network is free in 203.0.113.0/24'
+    run inside_host --network-managed --network-pool=10.77.0.0/24 ip -o addr show dev host0
+    assert_success
+    assert_output --partial 'inet 10.77.0.'
+}
+
+@test "a bridge with somebody's address is theirs" {
+    on_host ip link add br0 type bridge
+    on_host ip addr add 192.168.7.1/24 dev br0
+    run -1 --separate-stderr inside_host --network-bridge=br0 --network-managed true
+    assert_one_error_line 'br0 has the address 192.168.7.1/24 already'
+    run inside_host --network-bridge=br0 --network-managed=auto ip -o -4 addr show dev host0
+    assert_success
+    assert_output ''
+    on_host ip addr del 192.168.7.1/24 dev br0
+    run inside_host --network-bridge=br0 --network-managed ip -o -4 addr show dev host0
+    assert_success
+    assert_output --partial 'inet 10.'
+    no_address() { [[ -z $(on_host ip -o -4 addr show dev br0) ]]; }
+    await 5 no_address
+}
+
+@test "a killed supervisor leaves nothing" {
+    start --network-managed
+    kill -KILL "$SUPERVISOR"
+    await 10 nothing_is_left
+    await_exit >/dev/null || true
+}
+
+@test "supervisor and worker killed together: the next run clears up" {
+    start --network-managed
+    local worker
+    worker=$(pgrep -P "$SUPERVISOR" -f nspawn-network)
+    kill -KILL "$worker" "$SUPERVISOR"
+    await_exit >/dev/null || true
+    await 5 has_ended "$worker"
+    no_rules() { [[ -z $(rules) ]]; }
+    await 5 no_rules
+    inside_host true
+    await 5 nothing_is_left
+}
+
+@test "another firewall's drop policy is named" {
+    on_host nft add table ip filter
+    on_host nft add chain ip filter FORWARD '{ type filter hook forward priority 0; policy drop; }'
+    run on_host timeout 60 "$NSPAWN" -P -D "$TREE" --network-managed true </dev/null
+    assert_success
+    assert_output --partial 'another firewall drops forwarded packets (chain ip filter FORWARD, policy drop)'
+    on_host nft delete table ip filter
+}
+
+@test "--network-managed=dhcp: without dnsmasq it is said, with it a client has an address" {
+    command -v dnsmasq >/dev/null || skip "no dnsmasq"
+    start --network-managed=dhcp
+    run in_container ip -o -4 addr show dev host0
+    assert_output ''
+    in_container ip link set host0 up
+    run in_container busybox udhcpc -i host0 -n -q -f -t 5 -T 2 -s /bin/true
+    assert_output --partial "lease of $(address_of tree) obtained"
+    stop
+    await 5 nothing_is_left
+}
+
+@test "what cannot be is one line" {
+    run -1 --separate-stderr inside_host --network-managed --network-macvlan=wan true
+    assert_one_error_line 'needs a link to the host'
+    run -1 --separate-stderr inside_host --network-managed=perhaps true
+    assert_one_error_line 'neither a boolean nor auto or dhcp'
+    run -1 --separate-stderr inside_host --network-pool=10.0.0.1/8 true
+    assert_one_error_line 'did you mean 10.0.0.0/8'
+}
+
+@test "fifty members at once all have addresses of their own" {
+    local pids=() i
+    for i in {1..50}; do
+        "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$TREE" --read-only -M "member$i" --network-zone=crowd --network-managed \
+            sh -c 'ip -o -4 addr show dev host0; sleep 6' >"$BATS_TEST_TMPDIR/member$i.out" 2>&1 </dev/null 3>&- &
+        pids+=($!)
+    done
+    local failed=0
+    for i in "${pids[@]}"; do wait "$i" || failed=$((failed + 1)); done
+    ((failed == 0)) || { cat "$BATS_TEST_TMPDIR"/member*.out; fail "$failed have failed"; }
+    run sh -c "cat '$BATS_TEST_TMPDIR'/member*.out | grep -o 'inet [0-9.]*' | sort -u | wc -l"
+    assert_output 50
+    await 10 nothing_is_left
+}
