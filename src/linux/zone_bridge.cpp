@@ -2,6 +2,8 @@
 
 #include "base/file.hpp"
 
+#include <ctime>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -96,16 +98,35 @@ Result<void> remove_zone_bridge_if_empty(NetlinkSocket& socket, const std::strin
     return members.value() ? SystemError{EBUSY, "netlink"} : delete_link(socket, found.value().index);
 }
 
-Result<void> reclaim_zone_bridge(const std::string& name) {
-    if (!name.starts_with("vz-")) {
-        return SystemError{EINVAL, "name"};
-    }
+namespace {
+
+Result<void> try_to_reclaim(const std::string& name) {
     const Result<ZoneLock> lock = ZoneLock::take(ZoneLock::IfTaken::fail);
     if (!lock.ok()) {
         return lock.system_error();
     }
     Result<NetlinkSocket> socket = NetlinkSocket::open();
     return socket.ok() ? remove_zone_bridge_if_empty(socket.value(), name, lock.value()) : socket.system_error();
+}
+
+} // namespace
+
+Result<void> reclaim_zone_bridge(const std::string& name) {
+    if (!name.starts_with("vz-")) {
+        return SystemError{EINVAL, "name"};
+    }
+    // The kernel takes the dead run's end away in its own time. Members that stay are of living runs, and the last of
+    // those removes the bridge.
+    constexpr timespec kMoment = {.tv_sec = 0, .tv_nsec = 10'000'000};
+    constexpr int kMoments = 100;
+    for (int moment = 0; moment < kMoments; ++moment) {
+        const Result<void> done = try_to_reclaim(name);
+        if (done.error() != EAGAIN && done.error() != EBUSY) {
+            return done;
+        }
+        nanosleep(&kMoment, nullptr);
+    }
+    return SystemError{EAGAIN, "netlink"};
 }
 
 } // namespace nspawn

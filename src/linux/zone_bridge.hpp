@@ -30,7 +30,7 @@ Result<Link> find_or_make_zone_bridge(NetlinkSocket& socket, const std::string& 
 // Nothing to do when it has members, or is gone.
 Result<void> remove_zone_bridge_if_empty(NetlinkSocket& socket, const std::string& name, const ZoneLock& lock);
 
-// For a leftover of a killed run: takes the lock itself, unless somebody has it (EAGAIN). EBUSY: it has members.
+// For a leftover of a killed run: takes the lock itself. EAGAIN: it has members still, after a second.
 Result<void> reclaim_zone_bridge(const std::string& name);
 
 } // namespace nspawn

@@ -32,7 +32,11 @@ UniqueFd open_joined_namespace(const NetworkPlan& network) {
 }
 
 void Network::make(const Plan& plan, pid_t leader, ScratchRecord& record) {
-    namespace_ = open_network_namespace(leader).or_throw("the container's network namespace");
+    Result<UniqueFd> opened = open_network_namespace(leader);
+    if (opened.error() == ENOENT || opened.error() == ESRCH) {
+        return; // it has failed already, and will say why
+    }
+    namespace_ = std::move(opened).or_throw("the container's network namespace");
     publish_network(plan.machine, leader, namespace_.get(), record);
     if (plan.network.links.empty()) {
         namespace_.reset();

@@ -220,6 +220,19 @@ FILTERS = {
 }
 
 
+# name: options; the links of container and host are compared, on a host with a bridge br0 and a pair dum0, dum1.
+NETWORKS = {
+    "network-veth": ["-M", "short", "-n"],
+    "network-veth-long": ["-M", "averyveryverylongmachinename", "-n"],
+    "network-veth-users": ["-M", "short", "-n", "-U"],
+    "network-bridge": ["-M", "averyveryverylongmachinename", "--network-bridge=br0"],
+    "network-zone": ["-M", "short", "--network-zone=z1"],
+    "network-extra": ["-M", "short", "--network-veth-extra=foo:bar", "--network-veth-extra=baz"],
+    "network-macvlan": ["-M", "short", "--network-macvlan=dum0", "--network-macvlan=dum1"],
+    "network-interface": ["-M", "short", "--network-interface=dum0"],
+}
+
+
 class Runner:
     """One implementation: how it is started."""
 
@@ -510,6 +523,52 @@ def observe_filter(runner, tree, options):
         process.communicate(timeout=30)
 
 
+HOST_LINKS = """
+bind=$(mktemp -d); mount --rbind /sys/fs/cgroup $bind; mount -t sysfs sysfs /sys; mount --rbind $bind /sys/fs/cgroup
+umount -l $bind; rmdir $bind; mount -o remount,ro,bind /sys
+ip link set lo up; ip link add br0 type bridge; ip link add dum0 type veth peer name dum1; ip link set dum0 up; ip link set dum1 up
+echo ready; exec sleep 120
+"""
+
+
+def links_of(pid):
+    """{name: what there is to say about the link} in the network namespace of a process."""
+    done = subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "-d", "link"], capture_output=True, check=True)
+    result = {}
+    for link in json.loads(done.stdout):
+        info = link.get("linkinfo", {})
+        fixed = link["ifname"] not in ("br0", "dum0", "dum1") # the others' addresses are new for each host
+        result[link["ifname"]] = " ".join(str(part) for part in (
+            info.get("info_kind", "-"), ",".join(sorted(set(link["flags"]) - {"LOWER_UP", "NO-CARRIER", "M-DOWN"})), link["mtu"],
+            link["address"] if fixed else "*", link.get("master", "-"), ",".join(link.get("altnames", [])) or "-",
+            info.get("info_data", {}).get("mode", "-")))
+    return result
+
+
+def observe_network(runner, tree, options):
+    host = subprocess.Popen(["unshare", "--net", "--mount", "--propagation=private", "sh", "-c", HOST_LINKS],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        host.stdout.readline()
+        enter = ["nsenter", f"--net=/proc/{host.pid}/ns/net", f"--mount=/proc/{host.pid}/ns/mnt", "--"]
+        process = subprocess.Popen([*enter, *runner.command(tree, options, ["probe", "wait-signal", "0"])],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            process.stdout.readline()
+            seen = {"container": links_of(payload_of(process.pid)), "host": links_of(host.pid)}
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+        end = time.monotonic() + 5 # what goes with the container's network goes in the kernel's own time
+        while len(links_of(host.pid)) > 4 and time.monotonic() < end:
+            time.sleep(0.05)
+        seen["afterwards"] = links_of(host.pid)
+        return seen
+    finally:
+        host.kill()
+        host.wait()
+
+
 # --- differences --------------------------------------------------------------------------------------------------
 
 
@@ -595,6 +654,8 @@ def main():
             compare(name, lambda runner: observe_template(runner, template))
         for name, options in FILTERS.items():
             compare(name, lambda runner: observe_filter(runner, tiny, options))
+        for name, options in NETWORKS.items():
+            compare(name, lambda runner: observe_network(runner, tiny, options))
         for option in HOST_MODES:
             for name, kind in HOST_TREES.items():
                 if "journal" not in option or name == "none":

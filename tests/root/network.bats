@@ -112,7 +112,7 @@ attribute() { host ip -d -o link show dev "$1" | grep -o -- "$2"; }
     kill "$SUPERVISOR"
     run await_exit
     await 3 no_links
-    assert [ ! -e /run/systemd/nspawn-network-zone ]
+    await 3 test ! -e /run/systemd/nspawn-network-zone
 }
 
 @test "--network-zone: many come and go at once; each gets in, and in the end the zone is gone" {
