@@ -190,6 +190,18 @@ spaces[2]['path'] = '/proc/$unshared/ns/uts'"
     kill "$unshared"
     wait "$unshared" || true
 
+    unshare --net sleep 60 3>&- &
+    unshared=$!
+    is_apart() { [[ $(readlink "/proc/$unshared/ns/net") != "$(readlink /proc/self/ns/net)" ]]; }
+    await 5 is_apart
+    bundle "run('readlink /proc/self/ns/net')
+c['linux']['namespaces'].append({'type': 'network', 'path': '/proc/$unshared/ns/net'})"
+    run nspawn -q --oci-bundle="$BUNDLE"
+    assert_success
+    assert_output "$(readlink "/proc/$unshared/ns/net")"
+    kill "$unshared"
+    wait "$unshared" || true
+
     run oci 'run("hostname; readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts")
 c["linux"]["namespaces"] = [{"type": "mount"}, {"type": "pid"}]'
     assert_success
