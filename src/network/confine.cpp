@@ -13,7 +13,7 @@ namespace nspawn {
 namespace {
 
 constexpr CapabilityMask kNeeded =
-    capability_mask(CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN);
+    capability_mask(CAP_KILL, CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN);
 
 void limit(__rlimit_resource resource, rlim_t value) {
     const rlimit bound{value, value};

@@ -2,7 +2,7 @@
 //
 // Irrevocable. What stays: CAP_NET_ADMIN for the packet filter, CAP_NET_BIND_SERVICE for ports below 1024, and
 // CAP_SYS_ADMIN to make sockets in the container's network namespace. CAP_SETUID and CAP_SETGID are for the name
-// server, which becomes nobody, CAP_NET_RAW for a DHCP server. Source: capabilities(7), setns(2), prctl(2).
+// server, which becomes nobody, CAP_KILL to end it, CAP_NET_RAW for a DHCP server. Source: capabilities(7), setns(2), prctl(2).
 #pragma once
 
 namespace nspawn {

@@ -40,7 +40,8 @@ std::string lock_path(const std::string& link) { return std::string(kLeaseDirect
 // The keeper's own side of its life.
 class Keeper {
 public:
-    Keeper(const ManagedNetwork& network, UniqueFd channel) : network_(network), channel_(std::move(channel)) {}
+    Keeper(const ManagedNetwork& network, UniqueFd channel, pid_t worker)
+        : network_(network), channel_(std::move(channel)), worker_(worker) {}
 
     void run() {
         lock_ = open_at(AT_FDCWD, lock_path(network_.link).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0644)
@@ -163,6 +164,10 @@ private:
 
     [[noreturn]] void serve() {
         confine_name_server().or_throw("confining the name server");
+        // Another user now, which has made the kernel forget whom we die with.
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != worker_) {
+            _exit(EXIT_FAILURE);
+        }
         NameServer server(desk_, std::move(udp_), std::move(tcp_));
         for (;;) {
             server.serve_once(-1);
@@ -171,6 +176,7 @@ private:
 
     ManagedNetwork network_;
     UniqueFd channel_;
+    pid_t worker_;
     std::vector<std::string> opened_;
     std::vector<std::string> notices_;
     UniqueFd lock_;
@@ -191,7 +197,7 @@ private:
     }
     const UniqueFd spare(fcntl(own, F_DUPFD_CLOEXEC, 3));
     try {
-        Keeper(network, UniqueFd(fcntl(own, F_DUPFD_CLOEXEC, 3))).run();
+        Keeper(network, UniqueFd(fcntl(own, F_DUPFD_CLOEXEC, 3)), worker).run();
     } catch (const Error& error) {
         const std::string text = "failed\n" + error.message() + "\n" + error.hint();
         (void)send(spare.get(), text.data(), std::min(text.size(), kLargestMessage), MSG_NOSIGNAL);

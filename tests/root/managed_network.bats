@@ -25,6 +25,7 @@ prepare() {
     printf '#!/bin/sh\nexec nsenter --net=/proc/%s/ns/net %s "$@"\n' "$HOST" "$NSPAWN" >"$BATS_TEST_TMPDIR/nspawn-on-host"
     chmod +x "$BATS_TEST_TMPDIR/nspawn-on-host"
     STATE=/run/nspawn/network
+    rm -rf "$STATE" # of earlier runs, which leave its empty directories
 }
 
 cleanup() {
