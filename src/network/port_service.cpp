@@ -33,16 +33,23 @@ void delete_elements(Nft& nft, std::span<const NatElement> elements) {
     }
 }
 
-void remove_unused_table(Nft& nft, PortRegistry& registry, NatTable table, Family family) {
-    if (!registry.is_ours(table, family)) {
-        return;
+// Those that we made and nobody uses.
+void remove_unused_tables(Nft& nft, PortRegistry& registry) {
+    std::string commands;
+    for (const auto& [table, family] : kTables) {
+        if (!registry.is_ours(table, family)) {
+            continue;
+        }
+        const std::string json = list_of_table(nft, table, family);
+        if (is_unused(json)) {
+            commands += delete_table(table, family);
+        } else if (!json.empty()) {
+            continue; // somebody has put something into it
+        }
+        registry.forget_table(table, family);
     }
-    const std::string json = list_of_table(nft, table, family);
-    if (is_unused(json)) {
-        (void)nft.run(delete_table(table, family));
-        registry.forget_table(table, family);
-    } else if (json.empty()) { // somebody else has removed it
-        registry.forget_table(table, family);
+    if (!commands.empty()) {
+        (void)nft.run(commands);
     }
 }
 
@@ -89,11 +96,34 @@ void PortService::listen_on_loopback() {
     }
 }
 
+// Mostly there is none of them, and one transaction makes all.
 void PortService::make_tables() {
+    std::vector<std::pair<NatTable, Family>> needed;
+    std::string commands;
     for (const auto& [table, family] : kTables) {
         if (uses(table, family)) {
-            make_table(table, family);
+            needed.emplace_back(table, family);
+            commands += create_table(table, family);
         }
+    }
+    const bool fresh = std::none_of(needed.begin(), needed.end(),
+                                    [this](const auto& each) { return registry_->is_ours(each.first, each.second); });
+    if (needed.empty()) {
+        return;
+    }
+    if (fresh) {
+        for (const auto& [table, family] : needed) {
+            registry_->remember_table(table, family);
+        }
+        if (nft_.run(commands) == 0) {
+            return;
+        }
+        for (const auto& [table, family] : needed) {
+            registry_->forget_table(table, family);
+        }
+    }
+    for (const auto& [table, family] : needed) {
+        make_table(table, family);
     }
 }
 
@@ -178,12 +208,6 @@ void PortService::change_to(std::vector<NatElement> wanted) {
     registry_->set_elements(elements_);
 }
 
-void PortService::remove_unused_tables() {
-    for (const auto& [table, family] : kTables) {
-        remove_unused_table(nft_, *registry_, table, family);
-    }
-}
-
 void PortService::end() {
     if (!registry_) {
         return;
@@ -192,7 +216,7 @@ void PortService::end() {
     const PortRegistry::Lock lock(*registry_);
     delete_elements(nft_, std::exchange(elements_, {}));
     if (registry_->release()) {
-        remove_unused_tables();
+        remove_unused_tables(nft_, *registry_);
     }
 }
 
@@ -202,9 +226,7 @@ void reclaim_ports() {
     const PortRegistry::Lock lock(registry);
     registry.reclaim([&](std::span<const NatElement> elements) { delete_elements(nft, elements); });
     if (registry.release()) {
-        for (const auto& [table, family] : kTables) {
-            remove_unused_table(nft, registry, table, family);
-        }
+        remove_unused_tables(nft, registry);
     }
 }
 

@@ -37,7 +37,6 @@ private:
     void refuse_taken_ports(NatTable table, Family family);
     void listen_on_loopback();
     void change_to(std::vector<NatElement> wanted);
-    void remove_unused_tables();
     [[nodiscard]] bool uses(NatTable table, Family family) const;
 
     EventLoop& loop_;

@@ -11,8 +11,8 @@ namespace {
 constexpr size_t kClient = 0;
 constexpr size_t kServer = 1;
 constexpr size_t kChunk = size_t{64} * 1024;
-constexpr int kTurns = 16;         // of one direction before others get their turn
-constexpr size_t kFullyUsed = 512; // events of one dispatch
+constexpr int kTurns = 16;           // of one direction before others get their turn
+constexpr size_t kMostAccepts = 512; // of one dispatch
 constexpr uint64_t kListenerTag = ~uint64_t{0} << 32;
 
 // Bytes in one direction, from sockets[i] to sockets[1 - i].
@@ -149,7 +149,7 @@ void TcpForwarder::dispatch() {
 }
 
 void TcpForwarder::accept_from(const Listener& listener) {
-    for (size_t i = 0; i < kFullyUsed; ++i) {
+    for (size_t i = 0; i < kMostAccepts; ++i) {
         UniqueFd client(accept4(listener.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!client) {
             return;
