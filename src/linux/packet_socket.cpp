@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include <sys/socket.h>
 
@@ -67,9 +68,11 @@ Result<std::optional<PacketSocket::Packet>> PacketSocket::receive(bool dont_wait
     const int flags = dont_wait ? MSG_DONTWAIT : 0;
     // Its size first: a buffer for the longest would be memory that somebody who waits for months keeps.
     ssize_t size = 0;
+    bool reset = false;
     do {
         size = recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC | flags);
-    } while (size < 0 && errno == EINTR);
+        // Told once, and first, of an end that has not heard all of us; what it has said itself is there still.
+    } while (size < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset, true))));
     if (size < 0) {
         return last_error("recv");
     }

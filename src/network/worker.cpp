@@ -29,6 +29,7 @@ public:
         if (!hear_request(request)) {
             return;
         }
+        confine_network_worker(request.managed.link.empty() ? NetworkDuty::ports : NetworkDuty::managed);
         make_services(request);
         const bool began = attempt([this] { begin(); });
         if (began) {
@@ -173,7 +174,6 @@ private:
 } // namespace
 
 void run_network_worker(PacketSocket nspawn) {
-    confine_network_worker();
     Worker(std::move(nspawn)).run();
 }
 

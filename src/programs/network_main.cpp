@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
             return EXIT_SUCCESS;
         }
         if (verb == "reclaim") {
-            nspawn::confine_network_worker();
+            nspawn::confine_network_worker(nspawn::NetworkDuty::ports);
             nspawn::reclaim_ports();
             return EXIT_SUCCESS;
         }

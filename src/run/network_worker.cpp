@@ -110,7 +110,7 @@ void NetworkWorker::pass_on(const NetworkMessage& message) const {
     }
 }
 
-bool NetworkWorker::hear() {
+bool NetworkWorker::hear(bool running) {
     for (;;) {
         const Result<std::optional<PacketSocket::Packet>> packet = socket_.receive(true);
         if (packet.error() == EAGAIN) {
@@ -118,7 +118,9 @@ bool NetworkWorker::hear() {
         }
         const auto message = packet.ok() && packet.value() ? parse_packet(packet.value()->text) : std::nullopt;
         if (!message) {
-            log::warning("{} has ended: nobody looks after the container's network any more", kName);
+            if (running) { // else the start fails for the same reason, or will ask itself
+                log::warning("{} has ended: nobody looks after the container's network any more", kName);
+            }
             return false;
         }
         pass_on(*message);

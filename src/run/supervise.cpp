@@ -116,7 +116,7 @@ void Supervisor::watch_network() {
 }
 
 void Supervisor::on_network() {
-    if (!launch_->network_worker.hear()) {
+    if (!launch_->network_worker.hear(running_)) {
         loop_.forget(launch_->network_worker.fd());
     }
 }
