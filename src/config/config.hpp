@@ -89,7 +89,7 @@ struct Config {
     NetworkSettings network;
     ManagedMode network_managed = ManagedMode::no;
     AddressPools network_pools;
-    std::vector<PublishedPort> ports; // no two of them overlap
+    std::vector<PublishedPort> ports;    // no two of them overlap
     std::vector<std::string> bind_users; // names of users of the host
     bool bind_user_shell = false;        // they keep the shell that they have there …
     std::string bind_user_shell_path;    // … or get this one

@@ -173,8 +173,6 @@ private:
 
 } // namespace
 
-void run_network_worker(PacketSocket nspawn) {
-    Worker(std::move(nspawn)).run();
-}
+void run_network_worker(PacketSocket nspawn) { Worker(std::move(nspawn)).run(); }
 
 } // namespace nspawn

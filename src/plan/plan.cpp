@@ -260,9 +260,12 @@ Plan make_plan(const Config& config, const EnvironmentSwitches& switches, const 
     plan_mounts(plan, {config, switches, host, image});
     change_own_mounts(plan);
     plan_notices(plan);
-    const HostFilesInput host_files{
-        .config = config, .host = host, .image = image, .private_network = config.network.is_private,
-        .leased_resolv_conf = plan.managed.link.empty() ? "" : leased_resolv_conf(plan.machine)};
+    const HostFilesInput host_files{.config = config,
+                                    .host = host,
+                                    .image = image,
+                                    .private_network = config.network.is_private,
+                                    .leased_resolv_conf =
+                                        plan.managed.link.empty() ? "" : leased_resolv_conf(plan.machine)};
     plan.host_files = plan_host_files(host_files);
     plan.journal = plan_journal(host_files, plan.uuid);
     return plan;

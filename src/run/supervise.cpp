@@ -111,7 +111,8 @@ void Supervisor::watch_all(Launch& launch) {
 // Up to here its first words were waited for.
 void Supervisor::watch_network() {
     if (launch_->network_worker.is_running()) {
-        loop_.watch(launch_->network_worker.fd(), EPOLLIN, [this](uint32_t) { on_network(); }).or_throw("nspawn-network");
+        loop_.watch(launch_->network_worker.fd(), EPOLLIN, [this](uint32_t) { on_network(); })
+            .or_throw("nspawn-network");
     }
 }
 

@@ -76,7 +76,8 @@ bool same_values(const Resolved& a, const Resolved& b) {
 }
 
 void check_round_trip(const Resolved& resolved) {
-    const Resolved again = resolve(parse(spelled_out(resolved)), std::span<const Assignment>(), Caller{}, EnvironmentSwitches{});
+    const Resolved again =
+        resolve(parse(spelled_out(resolved)), std::span<const Assignment>(), Caller{}, EnvironmentSwitches{});
     require(same_values(resolved, again));
 }
 
