@@ -56,9 +56,7 @@ Result<bool> has_members(NetlinkSocket& socket, int bridge) {
     return members.ok() ? Result<bool>(!members.value().empty()) : members.system_error();
 }
 
-// A bridge that was given none takes that of a member, and another when that one leaves: the others would send to the
-// old one until their neighbour tables forget it.
-MacAddress lasting_address() {
+MacAddress any_address() {
     MacAddress mac{};
     fill_random(mac.data(), mac.size());
     mac[0] = static_cast<uint8_t>((mac[0] & 0xFE) | 0x02); // unicast, locally administered
@@ -78,10 +76,11 @@ ZoneLock::~ZoneLock() {
     }
 }
 
-Result<Link> find_or_make_zone_bridge(NetlinkSocket& socket, const std::string& name, const ZoneLock&) {
+Result<Link> find_or_make_zone_bridge(NetlinkSocket& socket, const std::string& name,
+                                      const std::optional<MacAddress>& first, const ZoneLock&) {
     Result<Link> found = find_link(socket, name);
     if (found.error() == ENODEV) {
-        const Result<void> made = make_bridge(socket, {.name = name, .mac = lasting_address()});
+        const Result<void> made = make_bridge(socket, {.name = name, .mac = first ? *first : any_address()});
         if (!made.ok()) {
             return made.system_error();
         }

@@ -7,6 +7,7 @@
 
 #include "linux/link.hpp"
 
+#include <optional>
 #include <string>
 
 namespace nspawn {
@@ -26,7 +27,11 @@ private:
 };
 
 // The bridge of this name, made if it is missing. Call both with the lock held. EEXIST: that is no bridge.
-Result<Link> find_or_make_zone_bridge(NetlinkSocket& socket, const std::string& name, const ZoneLock& lock);
+// `first`: the hardware address of the member that is about to join, which a new bridge takes for good (else any). One
+// that is given none takes that of a member too, but another when that one leaves: the others would send to the old one
+// until their neighbour tables forget it.
+Result<Link> find_or_make_zone_bridge(NetlinkSocket& socket, const std::string& name,
+                                      const std::optional<MacAddress>& first, const ZoneLock& lock);
 // Nothing to do when it has members, or is gone.
 Result<void> remove_zone_bridge_if_empty(NetlinkSocket& socket, const std::string& name, const ZoneLock& lock);
 

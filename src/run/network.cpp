@@ -80,7 +80,7 @@ void Network::make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLi
 void Network::join_zone(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, ScratchRecord& record) {
     record.add(ScratchKind::zone_bridge, "/" + link.bridge);
     const ZoneLock lock = ZoneLock::take().or_throw("the lock of the zones");
-    const Result<Link> bridge = find_or_make_zone_bridge(socket, link.bridge, lock);
+    const Result<Link> bridge = find_or_make_zone_bridge(socket, link.bridge, link.host_mac, lock);
     if (bridge.error() == EEXIST) {
         throw Error(fmt::format("the interface '{}' is no bridge, so there is no such zone", link.bridge));
     }
