@@ -295,10 +295,16 @@ owner() { stat -c %u:%g "$1"; }
 
 @test "pick: many at once never share a range" {
     local n
+    # Each lives until all do: the pipe has an end when the last writer closes it.
+    mkfifo "$BATS_TEST_TMPDIR/until"
+    exec 7<>"$BATS_TEST_TMPDIR/until"
     for n in {1..40}; do
-        nspawn -q -P -U --read-only -M many -D "$TREE" sh -c 'cat /proc/self/uid_map; sleep 1' \
-            </dev/null >"$BATS_TEST_TMPDIR/map.$n" 2>&1 3>&- &
+        nspawn -q -P -U --read-only -M many -D "$TREE" sh -c 'cat /proc/self/uid_map; exec cat' \
+            <"$BATS_TEST_TMPDIR/until" >"$BATS_TEST_TMPDIR/map.$n" 2>&1 3>&- 7>&- &
     done
+    all_have_started() { [[ $(cat "$BATS_TEST_TMPDIR"/map.* | wc -l) -ge 40 ]]; }
+    await 60 all_have_started
+    exec 7>&-
     wait
     run sort -u "$BATS_TEST_TMPDIR"/map.*
     assert_equal "${#lines[@]}" 40
