@@ -1,28 +1,16 @@
 #include "dissect/signature.hpp"
 
 #include "base/base64.hpp"
-#include "base/error.hpp"
-
-#include <fmt/format.h>
+#include "dissect/optional_library.hpp"
 
 #include <climits>
 #include <memory>
-
-#include <dlfcn.h>
 
 namespace nspawn {
 
 namespace {
 
 constexpr const char* kLibrary = "libcrypto.so.3";
-
-template <typename Function>
-void find(void* library, const char* name, Function& function) {
-    function = reinterpret_cast<Function>(dlsym(library, name));
-    if (function == nullptr) {
-        throw Error(fmt::format("{} has no {}", kLibrary, name), "Install a newer version of OpenSSL.");
-    }
-}
 
 template <typename Object, typename Free>
 std::unique_ptr<Object, Free> owned(Object* object, Free free) {
@@ -32,22 +20,19 @@ std::unique_ptr<Object, Free> owned(Object* object, Free free) {
 } // namespace
 
 SignatureChecker SignatureChecker::load_library() {
-    void* const library = dlopen(kLibrary, RTLD_NOW);
-    if (library == nullptr) {
-        throw Error(fmt::format("checking a signature needs {}, which is not installed", kLibrary));
-    }
+    const OptionalLibrary library(kLibrary, "checking a signature needs", "OpenSSL");
     SignatureChecker checker;
-    find(library, "OPENSSL_init_crypto", checker.init_);
-    find(library, "d2i_PKCS7", checker.parse_signature_);
-    find(library, "PKCS7_free", checker.free_signature_);
-    find(library, "PKCS7_verify", checker.verify_);
-    find(library, "PEM_read_bio_X509", checker.read_certificate_);
-    find(library, "X509_free", checker.free_certificate_);
-    find(library, "BIO_new_mem_buf", checker.new_buffer_);
-    find(library, "BIO_free", checker.free_buffer_);
-    find(library, "OPENSSL_sk_new_null", checker.new_stack_);
-    find(library, "OPENSSL_sk_push", checker.push_);
-    find(library, "OPENSSL_sk_free", checker.free_stack_);
+    library.find("OPENSSL_init_crypto", checker.init_);
+    library.find("d2i_PKCS7", checker.parse_signature_);
+    library.find("PKCS7_free", checker.free_signature_);
+    library.find("PKCS7_verify", checker.verify_);
+    library.find("PEM_read_bio_X509", checker.read_certificate_);
+    library.find("X509_free", checker.free_certificate_);
+    library.find("BIO_new_mem_buf", checker.new_buffer_);
+    library.find("BIO_free", checker.free_buffer_);
+    library.find("OPENSSL_sk_new_null", checker.new_stack_);
+    library.find("OPENSSL_sk_push", checker.push_);
+    library.find("OPENSSL_sk_free", checker.free_stack_);
     return checker;
 }
 

@@ -3,6 +3,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "linux/device_policy.hpp"
+#include "linux/network_namespace.hpp"
 #include "run/child.hpp"
 #include "run/device_directory.hpp"
 #include "run/notify_socket.hpp"
@@ -282,12 +283,6 @@ void start_network_worker(Launch& launch, const Plan& plan) {
 // Not the host's; its links are made while the child mounts.
 bool has_network_of_its_own(const Plan& plan) { return plan.private_network || plan.network.joins(); }
 
-// `leader` is not let go yet, and is ours to wait for: the number is its own.
-UniqueFd open_network_of(pid_t leader) {
-    return open_at(AT_FDCWD, fmt::format("/proc/{}/ns/net", leader).c_str(), O_RDONLY)
-        .or_throw("the container's network");
-}
-
 bool limits_resources(const Plan& plan) { return plan.oci && !plan.oci->cgroup_attributes.empty(); }
 
 void let_payload_run(Launch& launch) {
@@ -435,7 +430,10 @@ Launch launch(const LaunchInput& input) {
         await_leader(launch);
         in_stage(timeline, kStageNetwork, [&] { launch.network.make(input.plan, launch.leader.pid(), launch.record); });
         if (launch.network_worker.is_running()) {
-            launch.network_worker.enter(joined ? std::move(joined) : open_network_of(launch.leader.pid()));
+            // The leader is not let go yet, and is ours to wait for: the number is its own.
+            launch.network_worker.enter(
+                joined ? std::move(joined)
+                       : open_network_namespace(launch.leader.pid()).or_throw("the container's network"));
         }
     }
     if (waits_for_hooks(input.plan)) {

@@ -1,29 +1,11 @@
 #!/usr/bin/env bats
 # --network-managed: a network that works without anybody inside, or systemd-networkd, doing something for it.
-#
-# Three network namespaces with real traffic: the container's, one that plays the host (the program runs in it; the real
-# host's is never touched), and one that plays the world outside.
 
 load helpers
+load three_networks
 
 prepare() {
-    unshare -n sleep 1000 3>&- &
-    HOST=$!
-    unshare -n sleep 1000 3>&- &
-    OUTSIDE=$!
-    await 5 in_other_network "$HOST"
-    await 5 in_other_network "$OUTSIDE"
-    on_host ip link set lo up
-    outside ip link set lo up
-    on_host ip link add wan type veth peer name eth0 netns "$OUTSIDE"
-    on_host ip addr add 203.0.113.1/24 dev wan
-    on_host ip addr add 2001:db8:1::1/64 dev wan nodad
-    on_host ip link set wan up
-    outside ip addr add 203.0.113.2/24 dev eth0
-    outside ip addr add 2001:db8:1::2/64 dev eth0 nodad
-    outside ip link set eth0 up
-    printf '#!/bin/sh\nexec nsenter --net=/proc/%s/ns/net %s "$@"\n' "$HOST" "$NSPAWN" >"$BATS_TEST_TMPDIR/nspawn-on-host"
-    chmod +x "$BATS_TEST_TMPDIR/nspawn-on-host"
+    make_networks
     MEMBERS=()
     STATE=/run/nspawn/network
     rm -rf "$STATE" # of earlier runs, which leave its empty directories
@@ -36,23 +18,13 @@ cleanup() {
     rm -rf "$STATE" # the empty directories stay between runs on purpose
 }
 
-in_other_network() { [[ $(readlink "/proc/$1/ns/net") != $(readlink /proc/self/ns/net) ]]; }
-on_host() { nsenter --net="/proc/$HOST/ns/net" "$@"; }
-outside() { nsenter --net="/proc/$OUTSIDE/ns/net" "$@"; }
-in_container() { nsenter --net="/proc/$LEADER/ns/net" "$@"; }
-rules() { on_host nft list ruleset; }
 inside_host() { on_host timeout --kill-after=5 60 "$NSPAWN" -q -P -D "$TREE" "$@" </dev/null; }
 setting() { on_host cat "/proc/sys/net/$1"; }
 
 start() {
-    NSPAWN=$BATS_TEST_TMPDIR/nspawn-on-host in_background -q -P -D "$TREE" "$@" sh -c 'echo up; exec sleep 1000'
+    on_host_nspawn -q -P -D "$TREE" "$@" sh -c 'echo up; exec sleep 1000'
     await_output up
     LEADER=$(leader_of "$SUPERVISOR")
-}
-
-stop() {
-    kill -TERM "$SUPERVISOR"
-    await_exit >/dev/null || true
 }
 
 # A further member, in a tree and with files of its own: join NAME OPTION...
@@ -202,7 +174,6 @@ s.recv(100)"
     kill -KILL "$worker" "$SUPERVISOR"
     await_exit >/dev/null || true
     await 5 has_ended "$worker"
-    no_rules() { [[ -z $(rules) ]]; }
     await 5 no_rules
     inside_host true
     await 5 nothing_is_left

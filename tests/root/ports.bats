@@ -1,32 +1,14 @@
 #!/usr/bin/env bats
 # --port=: who reaches the container, and that nothing stays.
-#
-# Three network namespaces with real traffic: the container's, one that plays the host (the program runs in it, with a
-# packet filter of its own; the real host's is never touched), and one that plays the world outside.
 
 load helpers
+load three_networks
 
 PEER=$TESTS/tools/net-peer.py
 
 prepare() {
-    unshare -n sleep 1000 3>&- &
-    HOST=$!
-    unshare -n sleep 1000 3>&- &
-    OUTSIDE=$!
-    await 5 in_other_network "$HOST"
-    await 5 in_other_network "$OUTSIDE"
-    on_host ip link set lo up
-    outside ip link set lo up
-    on_host ip link add wan type veth peer name eth0 netns "$OUTSIDE"
-    on_host ip addr add 203.0.113.1/24 dev wan
-    on_host ip addr add 2001:db8:1::1/64 dev wan nodad
-    on_host ip link set wan up
-    outside ip addr add 203.0.113.2/24 dev eth0
-    outside ip addr add 2001:db8:1::2/64 dev eth0 nodad
-    outside ip link set eth0 up
+    make_networks
     on_host sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
-    printf '#!/bin/sh\nexec nsenter --net=/proc/%s/ns/net %s "$@"\n' "$HOST" "$NSPAWN" >"$BATS_TEST_TMPDIR/nspawn-on-host"
-    chmod +x "$BATS_TEST_TMPDIR/nspawn-on-host"
     PEERS=()
 }
 
@@ -42,13 +24,7 @@ cleanup() {
     done
 }
 
-in_other_network() { [[ $(readlink "/proc/$1/ns/net") != $(readlink /proc/self/ns/net) ]]; }
-on_host() { nsenter --net="/proc/$HOST/ns/net" "$@"; }
-outside() { nsenter --net="/proc/$OUTSIDE/ns/net" "$@"; }
-in_container() { nsenter --net="/proc/$LEADER/ns/net" "$@"; }
-rules() { on_host nft list ruleset; }
 elements() { rules | grep -c 'elements =' || true; }
-on_host_nspawn() { NSPAWN=$BATS_TEST_TMPDIR/nspawn-on-host in_background "$@"; }
 
 # A container with a veth and addresses, in which something answers: publish_from NAME OPTION...
 publish() {
@@ -77,11 +53,6 @@ answering() {
     nsenter --net="/proc/$LEADER/ns/net" "$PEER" serve "$@" >"$BATS_TEST_TMPDIR/serving" 3>&- &
     PEERS+=($!)
     await 5 grep -q serving "$BATS_TEST_TMPDIR/serving"
-}
-
-stop() {
-    kill -TERM "$SUPERVISOR"
-    await_exit >/dev/null || true
 }
 
 published() { rules | grep -q -- "$1"; }
@@ -293,7 +264,6 @@ END
     assert_success
 }
 
-no_rules() { [[ -z $(rules) ]]; }
 worker_of() { pgrep -P "$1" -x nspawn-network; }
 
 @test "after SIGKILL of the worker the user hears of it, and the next run takes back what it left" {
@@ -325,7 +295,8 @@ no_process_is_left() { [[ -z $(processes_of_test) ]]; }
 
 @test "the shared rules are exactly the original's" {
     command -v systemd-nspawn >/dev/null || skip "the original is not installed"
-    local original
+    local original group before
+    before=$(echo /sys/fs/cgroup/*/payload)
     nsenter --net="/proc/$HOST/ns/net" systemd-nspawn -q --register=no --keep-unit -P -D "$TREE" --network-veth -p 8080:80 -p udp:53 \
         sh -c 'echo up; exec sleep 1000' </dev/null >"$BATS_TEST_TMPDIR/original-out" 2>&1 3>&- &
     SUPERVISOR=$!
@@ -336,7 +307,9 @@ no_process_is_left() { [[ -z $(processes_of_test) ]]; }
     original=$(rules)
     kill -KILL "$LEADER"
     wait "$SUPERVISOR" || true
-    rmdir /sys/fs/cgroup/unified/payload # which the original leaves behind
+    for group in /sys/fs/cgroup/*/payload; do # the original leaves these behind, in each hierarchy that it uses
+        [[ $before == *"$group"* ]] || rmdir "$group"
+    done
     on_host nft flush ruleset
     publish -p 8080:80 -p udp:53
     await 5 published 'tcp . 8080 : fd09::7 . 80'
