@@ -158,7 +158,7 @@ void check_layout(const nspawn::DiskLayout& layout, std::string_view data) {
         const auto chosen =
             nspawn::select_partitions(layout, nspawn::ImagePolicy::for_containers(), nspawn::VerityWish());
         check_choice(layout, chosen);
-        nspawn::fuzz::planted_bug(chosen.size() > 1, data);
+        nspawn::fuzz::planted_bug(!chosen.empty(), data);
     } catch (const nspawn::Error&) {
         // not to be used
     }
