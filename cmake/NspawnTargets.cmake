@@ -1,6 +1,8 @@
 # One static library per folder of src/. A folder may use only those named in USES, so the direction of the
 # architecture is a build error, not a wish: headers are found as "folder/name.hpp" below src/.
 
+include(CheckLinkerFlag)
+
 add_library(nspawn_flags INTERFACE)
 target_compile_features(nspawn_flags INTERFACE cxx_std_20)
 target_compile_options(nspawn_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
@@ -52,6 +54,22 @@ function(nspawn_program name)
   endforeach()
   if(NOT NSPAWN_SANITIZE)
     target_link_options(${name} PRIVATE -static-pie -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now)
+    nspawn_order_text(${name})
+  endif()
+endfunction()
+
+# What a start executes lies in few pages, and relocations take less room: each page that is touched for the first time
+# costs, in the supervisor and in the child. For linkers that can; nothing depends on it.
+check_linker_flag(CXX -Wl,-T,${PROJECT_SOURCE_DIR}/src/programs/text_order.ld NSPAWN_LINKER_ORDERS_TEXT)
+check_linker_flag(CXX -Wl,-z,pack-relative-relocs NSPAWN_LINKER_PACKS_RELOCATIONS)
+function(nspawn_order_text name)
+  if(NSPAWN_LINKER_ORDERS_TEXT)
+    set(order ${PROJECT_SOURCE_DIR}/src/programs/text_order.ld)
+    target_link_options(${name} PRIVATE -ffunction-sections -Wl,-T,${order})
+    set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS ${order})
+  endif()
+  if(NSPAWN_LINKER_PACKS_RELOCATIONS)
+    target_link_options(${name} PRIVATE -Wl,-z,pack-relative-relocs)
   endif()
 endfunction()
 

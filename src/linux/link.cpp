@@ -12,13 +12,16 @@ std::optional<MacAddress> mac_of(const NetlinkAttributes& attributes) {
     return attributes.number<MacAddress>(IFLA_ADDRESS);
 }
 
-Link read_link(const nlmsghdr& message) {
-    const auto& header = *static_cast<const ifinfomsg*>(NLMSG_DATA(&message));
-    const NetlinkAttributes attributes(message, sizeof header);
+std::optional<Link> read_link(const nlmsghdr& message) {
+    const auto* const header = family_header<ifinfomsg>(message);
+    if (header == nullptr) {
+        return std::nullopt;
+    }
+    const NetlinkAttributes attributes(message, sizeof *header);
     Link link;
-    link.index = header.ifi_index;
-    link.flags = header.ifi_flags;
-    link.type = header.ifi_type;
+    link.index = header->ifi_index;
+    link.flags = header->ifi_flags;
+    link.type = header->ifi_type;
     link.name = attributes.text(IFLA_IFNAME);
     attributes.nested(IFLA_PROP_LIST).each([&](const nlattr& each) {
         if ((each.nla_type & NLA_TYPE_MASK) == IFLA_ALT_IFNAME) {
@@ -120,9 +123,9 @@ Result<std::vector<Link>> list_links(NetlinkSocket& socket, int master) {
         message.add_number(IFLA_MASTER, static_cast<uint32_t>(master));
     }
     const auto keep = [&](const nlmsghdr& answer) {
-        Link link = read_link(answer);
-        if (master == 0 || link.master == master) { // kernels before 4.20 list them all
-            links.push_back(std::move(link));
+        std::optional<Link> link = read_link(answer);
+        if (link && (master == 0 || link->master == master)) { // kernels before 4.20 list them all
+            links.push_back(std::move(*link));
         }
     };
     const Result<void> done = socket.dump(message, keep, [&] { links.clear(); });

@@ -53,35 +53,41 @@ Result<void> change_address(NetlinkSocket& socket, uint16_t type, unsigned flags
 }
 
 std::optional<LinkAddress> read_address(const nlmsghdr& message) {
-    const auto& header = *static_cast<const ifaddrmsg*>(NLMSG_DATA(&message));
-    const NetlinkAttributes attributes(message, sizeof header);
-    std::optional<IpAddress> ip = read_ip(attributes, IFA_LOCAL, header.ifa_family);
+    const auto* const header = family_header<ifaddrmsg>(message);
+    if (header == nullptr) {
+        return std::nullopt;
+    }
+    const NetlinkAttributes attributes(message, sizeof *header);
+    std::optional<IpAddress> ip = read_ip(attributes, IFA_LOCAL, header->ifa_family);
     if (!ip) {
-        ip = read_ip(attributes, IFA_ADDRESS, header.ifa_family); // IPv6 says IFA_LOCAL only of a point to point link
+        ip = read_ip(attributes, IFA_ADDRESS, header->ifa_family); // IPv6 says IFA_LOCAL only of a point to point link
     }
     if (!ip) {
         return std::nullopt;
     }
-    return LinkAddress{.index = static_cast<int>(header.ifa_index),
-                       .prefix = {*ip, header.ifa_prefixlen},
-                       .scope = header.ifa_scope,
-                       .flags = attributes.number<uint32_t>(IFA_FLAGS).value_or(header.ifa_flags)};
+    return LinkAddress{.index = static_cast<int>(header->ifa_index),
+                       .prefix = {*ip, header->ifa_prefixlen},
+                       .scope = header->ifa_scope,
+                       .flags = attributes.number<uint32_t>(IFA_FLAGS).value_or(header->ifa_flags)};
 }
 
 std::optional<Route> read_route(const nlmsghdr& message) {
-    const auto& header = *static_cast<const rtmsg*>(NLMSG_DATA(&message));
-    const NetlinkAttributes attributes(message, sizeof header);
-    if (header.rtm_table != RT_TABLE_MAIN || header.rtm_type != RTN_UNICAST) {
+    const auto* const header = family_header<rtmsg>(message);
+    if (header == nullptr) {
+        return std::nullopt;
+    }
+    const NetlinkAttributes attributes(message, sizeof *header);
+    if (header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST) {
         return std::nullopt;
     }
     Route route;
-    route.destination.length = header.rtm_dst_len;
+    route.destination.length = header->rtm_dst_len;
     route.destination.address =
-        read_ip(attributes, RTA_DST, header.rtm_family).value_or(IpAddress{.family = header.rtm_family});
-    route.gateway = read_ip(attributes, RTA_GATEWAY, header.rtm_family);
+        read_ip(attributes, RTA_DST, header->rtm_family).value_or(IpAddress{.family = header->rtm_family});
+    route.gateway = read_ip(attributes, RTA_GATEWAY, header->rtm_family);
     route.index = attributes.number<int>(RTA_OIF).value_or(0);
     route.metric = attributes.number<uint32_t>(RTA_PRIORITY).value_or(0);
-    route.gateway_on_link = (header.rtm_flags & RTNH_F_ONLINK) != 0;
+    route.gateway_on_link = (header->rtm_flags & RTNH_F_ONLINK) != 0;
     return route;
 }
 

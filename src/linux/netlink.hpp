@@ -1,106 +1,22 @@
-// netlink.hpp — one netlink socket and the messages that go over it.
+// netlink.hpp — one netlink socket.
 //
-// Owns the socket; requests are answered before the call returns, so that nothing is ever left unread. Frames messages
-// and attributes with libnl's core (static, no libnl-route, whose start-up code every run would pay for), but reads the
-// answers itself, since the kernel's words about a refusal come with them. Not for threads. Knows nothing of links.
-// Source: netlink(7), rtnetlink(7), the kernel's Documentation/userspace-api/netlink/intro.rst.
+// Owns the socket; requests are answered before the call returns, so that nothing is ever left unread. What messages
+// look like is in netlink_message.hpp. Not for threads. Knows nothing of links. Source: netlink(7), rtnetlink(7), the
+// kernel's Documentation/userspace-api/netlink/intro.rst.
 #pragma once
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "linux/netlink_message.hpp"
 
 #include <cstdint>
 #include <functional>
-#include <memory>
-#include <optional>
-#include <span>
 #include <string>
-#include <string_view>
-#include <type_traits>
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
-struct nl_msg;
-
 namespace nspawn {
-
-// One request while it is put together.
-class NetlinkMessage {
-public:
-    // `header` is the family's own, e.g. ifinfomsg. NLM_F_REQUEST and NLM_F_ACK need not be said.
-    template <typename Header>
-    NetlinkMessage(uint16_t type, unsigned flags, const Header& header)
-        : NetlinkMessage(type, flags, &header, sizeof header) {
-        static_assert(std::is_trivially_copyable_v<Header>);
-    }
-
-    void add_bytes(int attribute, const void* data, size_t size);
-    void add_text(int attribute, std::string_view text); // with the closing zero byte
-    template <typename Number>
-    void add_number(int attribute, Number value) {
-        static_assert(std::is_trivially_copyable_v<Number>);
-        add_bytes(attribute, &value, sizeof value);
-    }
-
-    // Attributes that are added while it lives belong to this one.
-    class Nest {
-    public:
-        Nest(NetlinkMessage& message, int attribute);
-        Nest(const Nest&) = delete;
-        Nest& operator=(const Nest&) = delete;
-        ~Nest();
-        // A family's header between the nest and its attributes, as VETH_INFO_PEER has it.
-        void add_header(const void* data, size_t size);
-        [[nodiscard]] NetlinkMessage& message() const { return message_; }
-
-    private:
-        NetlinkMessage& message_;
-        nlattr* start_;
-    };
-
-    [[nodiscard]] nlmsghdr* header() const;
-    [[nodiscard]] bool fits() const { return fits_; } // false: more was added than a message holds
-
-private:
-    NetlinkMessage(uint16_t type, unsigned flags, const void* header, size_t size);
-
-    struct Free {
-        void operator()(nl_msg* message) const;
-    };
-    std::unique_ptr<nl_msg, Free> message_;
-    bool fits_ = true;
-};
-
-// The attributes of an answer, or of one attribute in it. Valid as long as the answer is.
-class NetlinkAttributes {
-public:
-    NetlinkAttributes() = default;
-    NetlinkAttributes(const nlmsghdr& message, size_t header_size);
-    explicit NetlinkAttributes(const nlattr* nest);
-
-    [[nodiscard]] const nlattr* find(int attribute) const;
-    [[nodiscard]] bool has(int attribute) const { return find(attribute) != nullptr; }
-    [[nodiscard]] std::span<const uint8_t> bytes(int attribute) const;
-    [[nodiscard]] std::string_view text(int attribute) const; // without the closing zero byte; empty: not there
-    [[nodiscard]] NetlinkAttributes nested(int attribute) const;
-    template <typename Number>
-    [[nodiscard]] std::optional<Number> number(int attribute) const {
-        const std::span<const uint8_t> data = bytes(attribute);
-        if (data.size() < sizeof(Number)) {
-            return std::nullopt;
-        }
-        Number value;
-        __builtin_memcpy(&value, data.data(), sizeof value);
-        return value;
-    }
-    void each(const std::function<void(const nlattr&)>& visit) const;
-
-private:
-    const nlattr* head_ = nullptr;
-    int length_ = 0;
-};
-std::string_view attribute_text(const nlattr& attribute);
 
 class NetlinkSocket {
 public:
@@ -131,6 +47,7 @@ private:
     explicit NetlinkSocket(UniqueFd fd) : fd_(std::move(fd)) {}
     Result<void> send(const NetlinkMessage& message, unsigned more_flags);
     Result<void> receive(const Visitor& visit, size_t buffer_size);
+    Result<void> outcome_of(const nlmsghdr& answer);
     void keep_explanation(const nlmsghdr& answer);
 
     UniqueFd fd_;

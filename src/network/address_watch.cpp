@@ -32,9 +32,9 @@ struct FoundAddress {
 
 // The address itself: of a link with a peer it is the local one, where the peer's stands beside it.
 bool take_address(const nlmsghdr& message, int family, FoundAddress& result) {
-    const auto* const header = static_cast<const ifaddrmsg*>(NLMSG_DATA(&message));
-    if (message.nlmsg_type != RTM_NEWADDR || message.nlmsg_len < NLMSG_LENGTH(sizeof *header) ||
-        header->ifa_family != family || header->ifa_scope >= RT_SCOPE_LINK) {
+    const auto* const header = family_header<ifaddrmsg>(message);
+    if (message.nlmsg_type != RTM_NEWADDR || header == nullptr || header->ifa_family != family ||
+        header->ifa_scope >= RT_SCOPE_LINK) {
         return false;
     }
     const NetlinkAttributes attributes(message, sizeof *header);

@@ -125,8 +125,8 @@ uint32_t root_user_on_host(const Plan& plan);
 uint32_t root_group_on_host(const Plan& plan);
 
 inline bool has_private_users(const Plan& plan) { return !plan.id_map.empty(); }
-// The others have a helper, or devices that may lie anywhere.
-inline bool supervisor_makes_dev(const Plan& plan) { return !has_private_users(plan) && !plan.oci; }
+// A bundle's devices may lie anywhere.
+inline bool supervisor_makes_dev(const Plan& plan) { return !plan.oci; }
 inline bool supervisor_makes_devpts(const Plan& plan) {
     return plan.console != ConsoleMode::pipe || has_private_users(plan);
 }

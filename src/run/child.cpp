@@ -52,7 +52,8 @@ constexpr Stage kChildStages[] = {
     {"bring up the loopback interface", bring_up_loopback},
     {"set process attributes", set_process_attributes},
     {"limit capabilities", limit_capabilities},
-    {"verify mounts", wait_for_verdict}, // nothing of the tree is run before
+    {"confine calls early", confine_calls_early}, // while the supervisor reads the mounts back
+    {"verify mounts", wait_for_verdict},          // nothing of the tree is run before
     {"look up user", look_up_user},
     {"run start hooks", run_start_hooks},
     {"become user", become_user},
@@ -106,7 +107,8 @@ constexpr Stage kContainedStages[] = {
     {"bring up the loopback interface", bring_up_loopback},
     {"set process attributes", set_process_attributes},
     {"limit capabilities", limit_capabilities},
-    {"verify mounts", wait_for_verdict}, // nothing of the tree is run before
+    {"confine calls early", confine_calls_early}, // while the supervisor reads the mounts back
+    {"verify mounts", wait_for_verdict},          // nothing of the tree is run before
     {"look up user", look_up_user},
     {"run start hooks", run_start_hooks},
     {"become user", become_user},

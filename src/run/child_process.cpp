@@ -235,6 +235,10 @@ void switch_ids(const UserRecord& user) {
     check(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)").or_throw("");
 }
 
+bool is_already(const ChildState& state, const UserRecord& user) {
+    return user.uid == 0 && user.gid == 0 && user.groups.empty() && state.input.no_groups;
+}
+
 void regain_effective_capabilities() {
     CapabilitySets sets = read_own_capabilities().or_throw("");
     sets.effective = sets.permitted;
@@ -251,8 +255,7 @@ void become_user(ChildState& state) {
     }
     const OciRuntime* const bundle = state.plan.oci.get();
     umask(bundle != nullptr && bundle->user ? bundle->user->umask.value_or(0022) : 0022);
-    const bool root_already = user.uid == 0 && user.gid == 0 && user.groups.empty() && state.input.no_groups;
-    if (!root_already) {
+    if (!is_already(state, user)) {
         // The effective set goes with the ids; it comes back for the next stage, which needs it to load the filter.
         switch_ids(user);
         if (user.uid != 0) {
@@ -273,15 +276,40 @@ void load_payload_filter(const Plan& plan) {
     }
 }
 
+namespace {
+
+// Nothing is left to be done that the filter could refuse: it is ours, and no call was taken out of it by name; nobody
+// has to be looked up or become somebody else; and no hook is run.
+bool can_be_filtered(const ChildState& state) {
+    const Plan& plan = state.plan;
+    const std::optional<UserRecord>& user = plan.payload.user.record;
+    return plan.filter && plan.filter->deny.empty() && !plan.oci && user && is_already(state, *user);
+}
+
+void confine_calls(ChildState& state) {
+    if (state.plan.no_new_privileges) {
+        check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)").or_throw("");
+    }
+    load_payload_filter(state.plan);
+    state.calls_are_confined = true;
+}
+
+} // namespace
+
+void confine_calls_early(ChildState& state) {
+    if (can_be_filtered(state)) {
+        confine_calls(state);
+    }
+}
+
 void confine(ChildState& state) {
     const Plan& plan = state.plan;
     const CapabilityMask kept = plan.capabilities.bounding;
     const bool root = state.user.uid == 0;
-    if (plan.no_new_privileges) {
-        check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)").or_throw("");
-    }
     // Before the capabilities go: without CAP_SYS_ADMIN a filter needs no_new_privs.
-    load_payload_filter(plan);
+    if (!state.calls_are_confined) {
+        confine_calls(state);
+    }
     // Inheritable and ambient stay empty unless asked for: they would survive an exec that should have shed them.
     CapabilitySets sets;
     sets.bounding = kept;

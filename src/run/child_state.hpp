@@ -22,6 +22,7 @@ struct ChildState {
     bool journal_in_place = false;          // the tree has the directory that the host is to see
     std::vector<const Operation*> left_out; // operations whose target or source does not exist here
     UserRecord user;                        // who the payload is, known after look_up_user
+    bool calls_are_confined = false;        // the system call filter is loaded
 
     // Made before the host's tree is left, where the kernel gives them out only while it can see others of their kind.
     MountFd proc;
@@ -113,6 +114,7 @@ void limit_capabilities(ChildState& state);
 void wait_for_verdict(ChildState& state);
 void look_up_user(ChildState& state);
 void become_user(ChildState& state);
+void confine_calls_early(ChildState& state);
 void confine(ChildState& state);
 void load_payload_filter(const Plan& plan);
 

@@ -1,9 +1,11 @@
 #include "run/device_directory.hpp"
 
 #include "base/log.hpp"
+#include "linux/file_system_user.hpp"
 #include "plan/mount_table.hpp"
 #include "run/make_entry.hpp"
 
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <variant>
@@ -56,6 +58,10 @@ void make(int directory, const Operation& operation) {
 } // namespace
 
 MountFd make_device_directory(const Plan& plan) {
+    std::optional<FileSystemUser> creator;
+    if (has_private_users(plan)) {
+        creator.emplace(root_user_on_host(plan), root_group_on_host(plan));
+    }
     const MountFileSystem& what = find_mount(plan);
     std::vector<MountOption> options = what.options;
     options.push_back({"source", what.type}); // as mount(8) would show it

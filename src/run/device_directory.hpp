@@ -1,9 +1,9 @@
 // device_directory.hpp — the container's /dev with its nodes and links, made by the supervisor.
 //
 // Two processes at work on a start are faster than one: while the child lets go of the host's tree, which takes the
-// kernel a while, the supervisor makes what goes into /dev. Only where the plan says so (supervisor_makes_dev()); with
-// private users it is the helper's, since the files are to belong to the container's root. Nothing can be seen from the
-// host: the mount is a detached one until the child attaches it.
+// kernel a while, the supervisor makes what goes into /dev. Only where the plan says so (supervisor_makes_dev()). Its
+// files belong to the container's root. Nothing can be seen from the host: the mount is a detached one until the child
+// attaches it.
 #pragma once
 
 #include "linux/mount_fd.hpp"

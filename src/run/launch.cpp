@@ -283,6 +283,21 @@ void start_network_worker(Launch& launch, const Plan& plan) {
 // Not the host's; its links are made while the child mounts.
 bool has_network_of_its_own(const Plan& plan) { return plan.private_network || plan.network.joins(); }
 
+void make_network(Launch& launch, const LaunchInput& input, UniqueFd& joined) {
+    if (!has_network_of_its_own(input.plan)) {
+        return;
+    }
+    await_leader(launch);
+    in_stage(input.timeline, kStageNetwork,
+             [&] { launch.network.make(input.plan, launch.leader.pid(), launch.record); });
+    if (launch.network_worker.is_running()) {
+        // The leader is not let go yet, and is ours to wait for: the number is its own.
+        launch.network_worker.enter(
+            joined ? std::move(joined)
+                   : open_network_namespace(launch.leader.pid()).or_throw("the container's network"));
+    }
+}
+
 bool limits_resources(const Plan& plan) { return plan.oci && !plan.oci->cgroup_attributes.empty(); }
 
 void let_payload_run(Launch& launch) {
@@ -425,22 +440,16 @@ Launch launch(const LaunchInput& input) {
     if (mounts.overlay) {
         launch.overlay.emplace(std::move(*mounts.overlay));
     }
-    child_end.reset(); // so that its end can be seen
-    if (has_network_of_its_own(input.plan)) {
-        await_leader(launch);
-        in_stage(timeline, kStageNetwork, [&] { launch.network.make(input.plan, launch.leader.pid(), launch.record); });
-        if (launch.network_worker.is_running()) {
-            // The leader is not let go yet, and is ours to wait for: the number is its own.
-            launch.network_worker.enter(
-                joined ? std::move(joined)
-                       : open_network_namespace(launch.leader.pid()).or_throw("the container's network"));
-        }
-    }
-    if (waits_for_hooks(input.plan)) {
+    child_end.reset();                 // so that its end can be seen
+    if (waits_for_hooks(input.plan)) { // which want to see the network, and hold the child up
+        make_network(launch, input, joined);
         await_leader(launch);
         in_stage(timeline, kStageHooks, [&] { run_runtime_hooks(launch, input.plan); });
+        make_while_child_works(launch, input);
+    } else { // the child waits for what it mounts, and only its payload for the network
+        make_while_child_works(launch, input);
+        make_network(launch, input, joined);
     }
-    make_while_child_works(launch, input);
     in_stage(timeline, kStageDevicePolicy, [&] { set_device_policy(launch, input, mounts.custom); });
     await_leader(launch);
     launch.pty_master = std::move(pty.master);
@@ -482,7 +491,8 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
         names.insert(std::find(names.begin(), names.end(), kStageStart), kStageJoin);
     }
     if (has_network_of_its_own(plan)) {
-        names.insert(std::find(names.begin(), names.end(), kStageMakeIncoming), kStageNetwork);
+        const char* const next = waits_for_hooks(plan) ? kStageMakeIncoming : kStageDevicePolicy;
+        names.insert(std::find(names.begin(), names.end(), next), kStageNetwork);
     }
     if (limits_resources(plan)) {
         names.insert(std::find(names.begin(), names.end(), kStageStart), kStageLimits);

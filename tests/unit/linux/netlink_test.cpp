@@ -9,25 +9,7 @@
 namespace nspawn {
 namespace {
 
-TEST(NetlinkMessage, AttributesAreReadBack) {
-    NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE, ifinfomsg{});
-    message.add_text(IFLA_IFNAME, "eth0");
-    message.add_number(IFLA_MTU, uint32_t{1400});
-    {
-        const NetlinkMessage::Nest info(message, IFLA_LINKINFO);
-        message.add_text(IFLA_INFO_KIND, "veth");
-    }
-    EXPECT_TRUE(message.fits());
-    const NetlinkAttributes attributes(*message.header(), sizeof(ifinfomsg));
-    EXPECT_EQ(attributes.text(IFLA_IFNAME), "eth0");
-    EXPECT_EQ(attributes.number<uint32_t>(IFLA_MTU), 1400U);
-    EXPECT_EQ(attributes.nested(IFLA_LINKINFO).text(IFLA_INFO_KIND), "veth");
-    EXPECT_FALSE(attributes.has(IFLA_ADDRESS));
-    EXPECT_FALSE(attributes.number<uint64_t>(IFLA_MTU)) << "shorter than asked for";
-    EXPECT_EQ(attributes.nested(IFLA_PROP_LIST).text(IFLA_ALT_IFNAME), "");
-}
-
-TEST(NetlinkMessage, WhatDoesNotFitIsNotSent) {
+TEST(Netlink, WhatDoesNotFitIsNotSent) {
     NetlinkMessage message(RTM_NEWLINK, 0, ifinfomsg{});
     const std::vector<char> large(60000);
     message.add_bytes(IFLA_IFALIAS, large.data(), large.size());
