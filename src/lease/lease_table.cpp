@@ -141,7 +141,7 @@ void LeaseTable::sweep() {
     }
     const std::vector<LeaseRecord> alive = leases();
     forget_dead_links(directory_, alive);
-    if (alive.empty()) {
+    if (std::none_of(alive.begin(), alive.end(), [](const LeaseRecord& lease) { return lease.is_managed(); })) {
         restore_settings(directory_ + kSettings);
     }
 }
@@ -155,9 +155,11 @@ Result<UniqueFd> LeaseTable::add(const LeaseRecord& lease, std::string_view reso
     if (is_alive(machines.value().get(), lease.machine.c_str())) {
         return SystemError{EEXIST, "open"};
     }
-    const Result<UniqueFd> written = put_file(directory_ + kResolvConfs, lease.machine, resolv_conf, false);
-    if (!written.ok()) {
-        return written.system_error();
+    if (!resolv_conf.empty()) {
+        const Result<UniqueFd> written = put_file(directory_ + kResolvConfs, lease.machine, resolv_conf, false);
+        if (!written.ok()) {
+            return written.system_error();
+        }
     }
     return put_file(directory_ + kMachines, lease.machine, lease_as_text(lease), true);
 }

@@ -26,7 +26,7 @@ public:
     // Removes what dead machines left: their files, and with the last one the host's changed settings.
     void sweep();
     [[nodiscard]] std::vector<LeaseRecord> leases() const { return read_live_leases(directory_.c_str()); }
-    // Writes the machine's lease and its resolv.conf. EEXIST: a living machine has that name.
+    // Writes the machine's lease and its resolv.conf, if that is not empty. EEXIST: a living machine has that name.
     Result<UniqueFd> add(const LeaseRecord& lease, std::string_view resolv_conf);
     // Of a machine whose descriptor was closed or is ours. What is not there is fine.
     void remove(const std::string& machine);

@@ -249,6 +249,19 @@ NetworkPlan plan_network(const NetworkSettings& settings, const std::string& mac
     return NetworkPlanner(settings, machine, host_id, first_mac).run();
 }
 
+std::vector<FixedAddress> fixed_addresses(const NetworkPlan& network) {
+    std::vector<FixedAddress> fixed;
+    for (const PlannedLink& link : network.links) {
+        if (link.kind != LinkKind::veth) {
+            continue; // the host does not see the others' addresses
+        }
+        for (const IpPrefix& address : link.addresses) {
+            fixed.push_back({link.bridge.empty() ? link.host_name.name : link.bridge, address});
+        }
+    }
+    return fixed;
+}
+
 std::string describe_link(const PlannedLink& link) {
     std::string text =
         fmt::format("{} {}", kind_text(link), link.name.name.empty() ? link.parent : name_text(link.name));

@@ -268,6 +268,9 @@ void limit_resources(const Launch& launch, const Plan& plan) {
     }
 }
 
+// Its addresses are known from outside.
+bool has_lease(const Plan& plan) { return !plan.managed.link.empty() || !fixed_addresses(plan.network).empty(); }
+
 bool needs_network_worker(const Plan& plan) {
     return asks_for_something(plan.network_request) || !plan.managed.link.empty();
 }
@@ -338,9 +341,10 @@ Launch launch(const LaunchInput& input) {
     Launch launch;
     launch.tree = &input.tree;
     Timeline& timeline = input.timeline;
-    if (!input.plan.managed.link.empty()) {
+    if (has_lease(input.plan)) {
         in_stage(timeline, kStageLease, [&] {
-            launch.managed = ManagedLease::acquire(input.plan.machine, input.plan.managed, launch.record);
+            launch.managed = ManagedLease::acquire(input.plan.machine, input.plan.managed,
+                                                   fixed_addresses(input.plan.network), launch.record);
         });
     }
     if (needs_network_worker(input.plan)) {
@@ -491,7 +495,7 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
         names.insert(names.begin(), kStageStartNetwork);
         names.insert(std::find(names.begin(), names.end(), kStageGo), kStageAwaitNetwork);
     }
-    if (!plan.managed.link.empty()) {
+    if (has_lease(plan)) {
         names.insert(names.begin(), kStageLease);
     }
     if (waits_for_hooks(plan)) {

@@ -1,7 +1,8 @@
 # helpers.bash — what every root test shares: a tree of its own, a way to run the program, and the proof that nothing
 # is left behind. Load it first and let it do setup and teardown:
 #     load helpers
-# Environment, set by ctest: NSPAWN (the program), PROBE (tests/tools/probe), NSPAWN_SOURCE (the checkout).
+# Environment, set by ctest: NSPAWN (the program), PROBE (tests/tools/probe), NSPAWN_SOURCE (the checkout), NSS_MODULE (the
+# module of the name service).
 # Files: $TREE, in $PLACE, which holds nothing else; anything else a test makes goes to $BATS_TEST_TMPDIR itself.
 
 bats_require_minimum_version 1.5.0
