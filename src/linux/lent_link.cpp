@@ -47,7 +47,9 @@ Result<Link> find_by(NetlinkSocket& socket, const LentLink& link, IsIt&& is_it) 
 }
 
 Result<Link> find_lent(NetlinkSocket& socket, const LentLink& link) {
-    return find_by(socket, link, [&](const Link& found) { return !link.mac || found.mac == link.mac; });
+    return find_by(socket, link, [&](const Link& found) {
+        return !link.mac || found.mac == link.mac || found.permanent_mac == link.mac;
+    });
 }
 
 Result<void> rename(NetlinkSocket& socket, const Link& link, const std::string& name) {

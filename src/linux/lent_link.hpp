@@ -14,9 +14,9 @@ namespace nspawn {
 
 struct LentLink {
     std::string host_name = {};
-    std::string name = {}; // in the container
-    int index = 0;         // on the host
-    std::optional<MacAddress> mac = {};
+    std::string name = {};              // in the container
+    int index = 0;                      // on the host
+    std::optional<MacAddress> mac = {}; // the permanent one if it has one, which the payload cannot change
     bool hardware = false;              // it outlives the namespace that it is in
     std::optional<uint32_t> radio = {}; // of a wireless one; not in the record, since the kernel moves it back
 

@@ -112,7 +112,7 @@ LentLink find_to_lend(NetlinkSocket& socket, const PlannedLink& link) {
     return {.host_name = device.name,
             .name = link.name.name.empty() ? device.name : link.name.name,
             .index = device.index,
-            .mac = device.mac,
+            .mac = device.permanent_mac ? device.permanent_mac : device.mac,
             .hardware = device.kind.empty(),
             .radio = radio.value()};
 }

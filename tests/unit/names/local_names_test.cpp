@@ -23,7 +23,7 @@ LocalNames sample() {
                        .link = "ve-fixed",
                        .gateways = {},
                        .addresses = {prefix("10.160.0.2/28")},
-                       .fixed = {{"vz-lab", prefix("10.160.4.9/22")}, {"vz-other", prefix("10.9.9.9/24")}}}};
+                       .fixed = {{"vz-lab", prefix("10.160.4.19/22")}, {"vz-other", prefix("10.9.9.9/24")}}}};
     return names;
 }
 
@@ -50,7 +50,7 @@ TEST(LocalNames, MachinesHaveTheirNames) {
     expect_addresses("db", 16, {});
 }
 
-TEST(LocalNames, OnlyTheAddressesOnTheLinkAreTold) { expect_addresses("fixed", dns::kTypeAny, {"10.160.4.9"}); }
+TEST(LocalNames, OnlyTheAddressesOnTheLinkAreTold) { expect_addresses("fixed", dns::kTypeAny, {"10.160.4.19"}); }
 
 TEST(LocalNames, TheHostHasSeveral) {
     for (const char* name : {"host", "_gateway", "big.example"}) {
@@ -79,6 +79,9 @@ TEST(LocalNames, AddressesOfTheNetworkHaveNames) {
     const auto host = name_of("1.4.160.10.in-addr.arpa");
     ASSERT_TRUE(host && host->records.size() == 1);
     EXPECT_EQ(host->records[0].data, pointer_record("big.example")->data);
+    const auto fixed = name_of("19.4.160.10.in-addr.arpa");
+    ASSERT_TRUE(fixed && fixed->records.size() == 1);
+    EXPECT_EQ(fixed->records[0].data, pointer_record("fixed")->data);
     const auto nobody = name_of("9.4.160.10.in-addr.arpa");
     ASSERT_TRUE(nobody);
     EXPECT_EQ(nobody->outcome, dns::Outcome::no_such_name);

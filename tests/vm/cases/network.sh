@@ -46,7 +46,7 @@ await_link() { # NAME...
 # --- ipvlan ---
 expect 0 ' iv-card0@' "ipvlan: named after the host's interface" tree --network-ipvlan=card0 ip -o link
 expect 0 ' lan@' "ipvlan: HOST:CONTAINER" tree --network-ipvlan=card0:lan ip -o link
-expect 0 '^4 $' "ipvlan: several, in one option and in two" tree "--network-ipvlan=card0 card0:two" --network-ipvlan=card0:three sh -c 'echo $(ls /sys/class/net | wc -l) '
+expect 0 '^4$' "ipvlan: several, in one option and in two" tree "--network-ipvlan=card0 card0:two" --network-ipvlan=card0:three sh -c 'ls /sys/class/net | wc -l'
 mode() {
     start --network-ipvlan=card0:lan
     inside /usr/bin/ip -d link show lan
@@ -152,8 +152,8 @@ expect 0 '^2 radios here' "radio: until the end" lent
 expect 0 '^changed$' "radio: interface renamed by the payload, and given another address" tree --network-interface=wlan0:air sh -c 'ip link set air name mine; ip link set mine address 02:00:00:00:00:97; ip link set mine up; echo changed'
 expect 1 "no interface 'nothere'" "radio: back after a start that failed" tree --network-interface=wlan0:air --network-macvlan=nothere true
 expect 1 "moving the interface 'wlan0'" "radio: back when its interface cannot be called so" tree "--network-interface=wlan0:second" true
-expect 0 ' air ' "radio: SIGKILL; the next run gives its interface its name again" killed air '' --network-interface=wlan0:air
-expect 0 ' air ' "radio: SIGKILL, with private users" killed air '' --private-users=700000 --network-interface=wlan0:air
+expect 0 '(^| )air ' "radio: SIGKILL; the next run gives its interface its name again" killed air '' --network-interface=wlan0:air
+expect 0 '(^| )air ' "radio: SIGKILL, with private users" killed air '' --private-users=700000 --network-interface=wlan0:air
 expect 0 '^wlan1$' "radio: another one, by a settings file" sh -c 'printf "[Network]\nInterface=wlan1\n" >/tree5.nspawn; nspawn -q -P --settings=trusted -D /tree5 ls /sys/class/net; status=$?; rm /tree5.nspawn; exit $status'
 deleted() {
     start --network-interface=wlan1:air
