@@ -80,7 +80,8 @@ PYTHON
     kill -KILL "${MEMBERS[0]}"
     unknown() { ! by_name_service getent hosts web; }
     await 10 unknown
-    "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$TREE" true </dev/null # clears up
+    # Clears up.
+    "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$BATS_TEST_TMPDIR/web" true </dev/null
 }
 
 @test "records that are none of ours: each is left out, and the others are found" {

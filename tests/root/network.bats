@@ -17,6 +17,7 @@ cleanup() {
         kill "$HOST"
         wait "$HOST" || true
     fi
+    rm -rf /run/nspawn/network # its empty directories stay between runs on purpose
 }
 
 differs_from_ours() { [[ $(readlink "/proc/$HOST/ns/net") != "$(readlink /proc/self/ns/net)" ]]; }
