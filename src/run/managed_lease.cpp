@@ -5,6 +5,7 @@
 #include "lease/lease_table.hpp"
 #include "linux/link.hpp"
 #include "plan/address_pool.hpp"
+#include "run/claimed_address.hpp"
 
 #include <fmt/format.h>
 
@@ -117,6 +118,11 @@ private:
                 }
             }
         }
+        for (const IpAddress& address : addresses_claimed_on(plan_.link)) {
+            if (address.family == family) {
+                taken.push_back(address);
+            }
+        }
         return taken;
     }
 
@@ -202,7 +208,7 @@ ManagedLease ManagedLease::acquire(const std::string& machine, const ManagedPlan
             "Leave out --network-managed=, or use a bridge without addresses or a zone.");
     }
     const LeaseRecord lease = choice.choose();
-    record.add(ScratchKind::lease, lease_file(machine));
+    record.add(ScratchKind::lease, of_this_network(lease_file(machine)));
     Result<UniqueFd> held = table.add(lease, resolv_conf_of(lease));
     if (held.error() == EEXIST) {
         throw Error(fmt::format("a machine {} with a managed network is running already", machine));
