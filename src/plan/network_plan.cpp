@@ -86,6 +86,7 @@ public:
             add(link);
         }
         check_names();
+        check_addresses();
         check_parents();
         return std::move(plan_);
     }
@@ -198,6 +199,21 @@ private:
             }
             if (std::count_if(plan_.links.begin(), plan_.links.end(), called_on_host) > 1) {
                 throw Error(fmt::format("two interfaces of the host would be called '{}'", link.host_name.name));
+            }
+        }
+    }
+
+    void check_addresses() const {
+        for (auto link = plan_.links.begin(); link != plan_.links.end(); ++link) {
+            for (const IpPrefix& address : link->addresses) {
+                const auto same = [&](const IpPrefix& other) { return other.address == address.address; };
+                const auto has_it = [&](const PlannedLink& other) {
+                    return std::any_of(other.addresses.begin(), other.addresses.end(), same);
+                };
+                if (std::any_of(std::next(link), plan_.links.end(), has_it)) {
+                    throw Error(fmt::format("two interfaces of the container would have the address {}",
+                                            format_ip_address(address.address)));
+                }
             }
         }
     }

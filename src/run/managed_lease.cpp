@@ -5,6 +5,7 @@
 #include "lease/lease_table.hpp"
 #include "linux/link.hpp"
 #include "plan/address_pool.hpp"
+#include "run/claimed_address.hpp"
 
 #include <fmt/format.h>
 
@@ -117,6 +118,11 @@ private:
                 }
             }
         }
+        for (const IpAddress& address : addresses_claimed_on(plan_.link)) {
+            if (address.family == family) {
+                taken.push_back(address);
+            }
+        }
         return taken;
     }
 
@@ -194,20 +200,6 @@ ManagedNetwork network_of_lease(const LeaseRecord& lease, const ManagedPlan& pla
 
 namespace {
 
-// Two of one address on one link would both have it now and then.
-void require_unclaimed(const std::vector<FixedAddress>& fixed, const std::vector<LeaseRecord>& leases) {
-    for (const LeaseRecord& lease : leases) {
-        for (const FixedAddress& each : fixed) {
-            const std::vector<IpAddress> theirs = addresses_on_link(lease, each.link);
-            if (lease.network_namespace == own_network_namespace() &&
-                std::find(theirs.begin(), theirs.end(), each.prefix.address) != theirs.end()) {
-                throw Error(fmt::format("the machine {} has the address {} on {} already", lease.machine,
-                                        format_ip_address(each.prefix.address), each.link));
-            }
-        }
-    }
-}
-
 // Empty: it is left to somebody else.
 std::optional<LeaseRecord> choose_managed(const std::string& machine, const ManagedPlan& plan,
                                           const std::vector<LeaseRecord>& leases) {
@@ -235,7 +227,6 @@ ManagedLease ManagedLease::acquire(const std::string& machine, const ManagedPlan
     LeaseTable table = LeaseTable::lock(LeaseTable::Wait::yes).or_throw("the table of leases");
     table.sweep();
     const std::vector<LeaseRecord> leases = table.leases();
-    require_unclaimed(fixed, leases);
     std::optional<LeaseRecord> managed = choose_managed(machine, plan, leases);
     if (!managed && fixed.empty()) {
         return result;
@@ -243,7 +234,7 @@ ManagedLease ManagedLease::acquire(const std::string& machine, const ManagedPlan
     LeaseRecord lease = managed.value_or(LeaseRecord{
         .machine = machine, .link = {}, .network_namespace = own_network_namespace(), .gateways = {}, .addresses = {}});
     lease.fixed = std::move(fixed);
-    record.add(ScratchKind::lease, lease_file(machine));
+    record.add(ScratchKind::lease, of_this_network(lease_file(machine)));
     Result<UniqueFd> held = table.add(lease, managed ? resolv_conf_of(lease) : std::string());
     if (held.error() == EEXIST) {
         throw Error(fmt::format("a machine {} with addresses of its own is running already", machine));

@@ -18,8 +18,8 @@ namespace nspawn {
 class ManagedLease {
 public:
     ManagedLease() = default; // there is none
-    // Throws Error: somebody else manages the link, no addresses are left, or a fixed one is another machine's. With
-    // `plan.step_back` nothing is chosen where somebody else manages the link.
+    // Throws Error: somebody else manages the link, or no addresses are left. With `plan.step_back` nothing is chosen
+    // where somebody else manages the link.
     static ManagedLease acquire(const std::string& machine, const ManagedPlan& plan, std::vector<FixedAddress> fixed,
                                 ScratchRecord& record);
     ManagedLease(ManagedLease&&) = default;

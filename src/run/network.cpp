@@ -5,6 +5,7 @@
 #include "linux/process.hpp"
 #include "linux/wireless.hpp"
 #include "linux/zone_bridge.hpp"
+#include "run/claimed_address.hpp"
 #include "run/machine_network.hpp"
 #include "run/network_link.hpp"
 
@@ -46,7 +47,7 @@ void Network::make(const Plan& plan, pid_t leader, ScratchRecord& record) {
     NetlinkSocket socket = NetlinkSocket::open().or_throw("");
     lend_all(socket, plan.network.links, record);
     for (const PlannedLink& link : plan.network.links) {
-        make_link(socket, plan, link, record);
+        make_link(socket, plan, link, leader, record);
     }
     if (std::any_of(plan.network.links.begin(), plan.network.links.end(), has_inner_part)) {
         NetlinkSocket inside = NetlinkSocket::open_in(namespace_.get()).or_throw("the container's network namespace");
@@ -59,7 +60,12 @@ void Network::make(const Plan& plan, pid_t leader, ScratchRecord& record) {
     }
 }
 
-void Network::make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, ScratchRecord& record) {
+void Network::make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, pid_t leader,
+                        ScratchRecord& record) {
+    const std::string& neighbourhood = link.kind == LinkKind::veth ? link.bridge : link.parent;
+    if (!link.addresses.empty() && !neighbourhood.empty() && link.kind != LinkKind::interface) {
+        claim_addresses(neighbourhood, link.addresses, leader, namespace_.get(), record);
+    }
     switch (link.kind) {
     case LinkKind::veth:
         if (link.zone) {
@@ -79,7 +85,7 @@ void Network::make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLi
 }
 
 void Network::join_zone(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, ScratchRecord& record) {
-    record.add(ScratchKind::zone_bridge, "/" + link.bridge);
+    record.add(ScratchKind::zone_bridge, of_this_network("/" + link.bridge));
     const ZoneLock lock = ZoneLock::take().or_throw("the lock of the zones");
     const Result<Link> bridge = find_or_make_zone_bridge(socket, link.bridge, link.host_mac, lock);
     if (bridge.error() == EEXIST) {

@@ -147,11 +147,3 @@ $(printf 'X%.0s' {1..5000})
     run -1 --separate-stderr on_host timeout 60 "$NSPAWN" -q -P -D "$TREE" -M four --network-veth --network-managed --network-pool=10.78.0.0/24 true
     assert_one_error_line 'no network is free in 10.78.0.0/24'
 }
-
-@test "fixed addresses: one that another machine has on the same link is refused, on another link it is not" {
-    join one --network=zone:lab,address=10.77.0.2/24
-    run -1 --separate-stderr on_host timeout 60 "$NSPAWN" -q -P -D "$TREE" -M two --network=zone:lab,address=10.77.0.2/16 true
-    assert_one_error_line 'machine one has the address 10.77.0.2 on vz-lab already'
-    run on_host timeout 60 "$NSPAWN" -q -P -D "$TREE" -M two --network=zone:other,address=10.77.0.2/24 true </dev/null
-    assert_success
-}
