@@ -7,7 +7,7 @@ import struct
 import subprocess
 from dataclasses import dataclass
 
-from . import lifetimes, peers as command, ports, trees
+from . import lifetimes, networks, peers as command, ports, trees
 from .host import Workshop, in_cluttered_namespace
 from .peers import Peers
 from .report import Goal, Report, Table
@@ -273,5 +273,5 @@ ALL = {
     "libraries": libraries, "filter": filter_cost, "call-cost": call_cost, "boot": boot, "memory": memory,
     "parallel": parallel, "ephemeral": ephemeral,
     "template": trees.template, "chown": trees.chown, "snapshot": trees.snapshot, "image": trees.image,
-    "ports": ports.ports,
+    "ports": ports.ports, "stopping": networks.stopping, "zone": networks.zone, "throughput": networks.throughput,
 }

@@ -25,6 +25,12 @@ void check_pool(const IpPrefix& pool) {
         throw Error(fmt::format("{}: the length of an {} pool is {} to {}", format_ip_prefix(pool),
                                 ipv4 ? "IPv4" : "IPv6", shortest, longest));
     }
+    const std::string_view problem = problem_of_address(pool.address);
+    const bool link_local = !ipv4 && pool.address.octets[0] == 0xfe && (pool.address.octets[1] & 0xc0) == 0x80;
+    if (!problem.empty() || link_local) {
+        throw Error(fmt::format("{}: containers cannot have addresses of it: {} {}", format_ip_prefix(pool),
+                                format_ip_address(pool.address), link_local ? "is a link-local address" : problem));
+    }
     if (network_of(pool) != pool) {
         throw Error(fmt::format("{} is an address in a network, not a network (did you mean {}?)",
                                 format_ip_prefix(pool), format_ip_prefix(network_of(pool))));

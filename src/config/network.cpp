@@ -142,6 +142,9 @@ IpPrefix parse_address(std::string_view text) {
     if (!prefix || prefix->length == 0) {
         throw Error(fmt::format("'{}' is not ADDRESS/LENGTH", printable(text)));
     }
+    if (const std::string_view problem = problem_of_interface_address(*prefix); !problem.empty()) {
+        throw Error(fmt::format("{} {}", format_ip_prefix(*prefix), problem));
+    }
     return *prefix;
 }
 
@@ -149,6 +152,9 @@ IpAddress parse_gateway(std::string_view text) {
     const auto address = parse_ip_address(text);
     if (!address) {
         throw Error(fmt::format("'{}' is not an IP address", printable(text)));
+    }
+    if (const std::string_view problem = problem_of_address(*address); !problem.empty()) {
+        throw Error(fmt::format("gateway={} {}", format_ip_address(*address), problem));
     }
     return *address;
 }
@@ -174,7 +180,12 @@ void set_key(NetworkLink& link, std::string_view key, std::string_view value) {
         }
         link.mac = parse_mac(value);
     } else if (key == "address") {
-        link.addresses.push_back(parse_address(value));
+        const IpPrefix address = parse_address(value);
+        const auto same = [&](const IpPrefix& other) { return other.address == address.address; };
+        if (std::any_of(link.addresses.begin(), link.addresses.end(), same)) {
+            throw Error(fmt::format("address={} is given twice", format_ip_prefix(address)));
+        }
+        link.addresses.push_back(address);
     } else if (key == "gateway") {
         link.gateways.push_back(parse_gateway(value));
     } else {

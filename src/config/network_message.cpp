@@ -14,6 +14,7 @@ constexpr std::string_view kKindWords[] = {"ask", "begin", "namespace", "ready",
 constexpr size_t kLongestAsk = 8192; // of what a packet can hold
 constexpr std::string_view kMachine = "machine";
 constexpr std::string_view kPort = "port";
+constexpr std::string_view kAgain = "again";
 constexpr std::string_view kLink = "managed-link";
 constexpr std::string_view kContainerLink = "managed-container-link";
 constexpr std::string_view kGateway = "managed-gateway";
@@ -63,6 +64,9 @@ std::vector<std::string> lines_of(const NetworkRequest& request) {
     if (!request.managed.link.empty()) {
         add_lines_of(request.managed, lines);
     }
+    if (request.again) {
+        lines.push_back(fmt::format("{} yes\n", kAgain));
+    }
     return lines;
 }
 
@@ -70,6 +74,8 @@ bool add_line(NetworkRequest& request, std::string_view line) {
     const std::string_view keyword = take_until(line, ' ');
     if (keyword == kMachine) {
         request.machine = line;
+    } else if (keyword == kAgain) {
+        request.again = true;
     } else if (keyword == kPort && request.ports.size() < kMostPublishedPorts) {
         request.ports.push_back(parse_port(line));
     } else {

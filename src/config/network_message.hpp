@@ -8,6 +8,8 @@
 //   only worker → nspawn   notice*, warning*   one line for the user, at any time nspawn → worker   end of file the
 //   container has ended, or nspawn: take everything away and end
 //
+// A worker that has died while the payload ran has a successor, which hears the same with "again" in its request.
+//
 // A packet is the kind's word, a newline, and the text. To ask for more: a keyword in NetworkRequest, written and read
 // in network_message.cpp, and a Service in src/network/ that acts on it (network/service.hpp says how). Neither side
 // believes the other more than it has to: what is not of this form ends the conversation.
@@ -43,6 +45,7 @@ struct NetworkRequest {
     std::string machine;
     std::vector<PublishedPort> ports;
     ManagedNetwork managed;
+    bool again = false; // for a payload that runs: its side of the network is its own by now
 };
 
 inline bool asks_for_something(const NetworkRequest& request) {

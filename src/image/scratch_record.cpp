@@ -13,6 +13,7 @@
 #include "lease/lease_table.hpp"
 #include "linux/cgroup_branch.hpp"
 #include "linux/lent_link.hpp"
+#include "linux/network_namespace.hpp"
 #include "linux/program_output.hpp"
 #include "linux/zone_bridge.hpp"
 
@@ -30,8 +31,8 @@ namespace nspawn {
 namespace {
 
 constexpr size_t kMaxRecordSize = size_t{256} * 1024;
-constexpr std::string_view kKindNames[] = {"tree",        "cgroup",    "directory", "mount", "file", "empty-cgroup",
-                                           "zone-bridge", "lent-link", "network",   "ports", "lease"};
+constexpr std::string_view kKindNames[] = {"tree",        "cgroup",    "directory", "mount", "file",  "empty-cgroup",
+                                           "zone-bridge", "lent-link", "network",   "ports", "lease", "address"};
 
 // A line stays a line whatever the path holds.
 std::string escaped(std::string_view path) {
@@ -56,6 +57,8 @@ Result<UniqueFd> create_record(const std::string& path) {
 }
 
 } // namespace
+
+std::string of_this_network(std::string_view path) { return fmt::format("/{}{}", own_network_namespace(), path); }
 
 std::string runtime_directory() {
     if (own_user() == 0) {
@@ -201,6 +204,27 @@ Result<void> reclaim_link(const std::string& text) {
     return link ? reclaim_lent_link(*link) : SystemError{EINVAL, "record"};
 }
 
+// What of_this_network() has put together.
+Result<void> reclaim_in_network(ScratchKind kind, const std::string& text) {
+    const size_t slash = text.find('/', 1);
+    const auto number = parse_unsigned(text.substr(1, slash - 1));
+    if (slash == std::string::npos || !number) {
+        return SystemError{EINVAL, "record"};
+    }
+    const std::string path = text.substr(slash);
+    if (*number != own_network_namespace()) {
+        return network_namespace_exists(*number) ? SystemError{EBUSY, "network namespace"} : Result<void>();
+    }
+    switch (kind) {
+    case ScratchKind::lease:
+        return reclaim_lease(path);
+    case ScratchKind::zone_bridge:
+        return reclaim_zone_bridge(path.substr(1));
+    default:
+        return reclaim_ports(path);
+    }
+}
+
 Result<void> reclaim(ScratchKind kind, const std::string& path) {
     if (!is_absolute(path) || !is_normalized(path) || path.find('\0') != std::string::npos) {
         return SystemError{EINVAL, "path"};
@@ -219,15 +243,14 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
     case ScratchKind::file:
         return reclaim_runtime_entry(path, 0);
     case ScratchKind::lease:
-        return reclaim_lease(path);
     case ScratchKind::zone_bridge:
-        return reclaim_zone_bridge(path.substr(1));
+    case ScratchKind::ports:
+        return reclaim_in_network(kind, path);
     case ScratchKind::lent_link:
         return reclaim_link(path.substr(1));
     case ScratchKind::network:
+    case ScratchKind::address:
         return {};
-    case ScratchKind::ports:
-        return reclaim_ports(path);
     }
     return SystemError{EINVAL, "kind"};
 }

@@ -23,11 +23,13 @@ enum class ScratchKind {
     mount,        // a ScratchMount below the runtime directory, with the directory it is on
     file,         // a regular file, socket, FIFO or symbolic link below the runtime directory
     empty_cgroup, // as cgroup, but before it is known that the group there is ours: only while nothing runs in it
-    zone_bridge,  // "/NAME": the bridge of a zone, when it has no members any more
+    zone_bridge,  // "/NAME": the bridge of a zone, when it has no members any more; of_this_network()
     lent_link,    // "/" and LentLink::text(): an interface of the host that the container had
     network,      // "/MACHINE/LEADER/NUMBER": says where a network is, nothing to remove
-    ports,        // kPortRecords: what killed workers have left in the packet filter, which nspawn-network takes back
-    lease,        // lease_file() of a machine: dead by now, so that the table of leases forgets it
+    ports,        // kPortRecords: what killed workers have left in the packet filter, which nspawn-network takes back;
+                  // of_this_network()
+    lease,        // lease_file() of a machine: dead by now, so that the table of leases forgets it; of_this_network()
+    address,      // "/LINK/ADDRESS/LEADER/NUMBER": who claims it, nothing to remove; of_this_network()
 };
 
 class ScratchRecord {
@@ -64,6 +66,10 @@ private:
     bool keep_ = false;
     bool failed_ = false;
 };
+
+// Names of links and rules are each network namespace's own: "/NAMESPACE" before the path, for kinds that say so. Such
+// a record is left to a run in the same one as long as that exists.
+std::string of_this_network(std::string_view path);
 
 // Clears away what dead runs left, without a look at the caller's own record. Never throws and never blocks; what
 // cannot be removed stays recorded.

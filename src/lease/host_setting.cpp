@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "lease/lease_table.hpp"
+#include "linux/network_namespace.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -18,15 +19,16 @@ namespace {
 constexpr size_t kLargestSetting = 256;
 constexpr char kSlash = ':'; // which no name of an interface has in it
 
+// NAMESPACE:net:ipv4:…, since every network namespace has settings of its own under the same names.
 std::string file_of(const std::string& name) {
-    std::string file = name;
+    std::string file = std::to_string(own_network_namespace()) + kSlash + name;
     std::replace(file.begin(), file.end(), '/', kSlash);
     return file;
 }
 
-std::string path_of(std::string file) {
-    std::replace(file.begin(), file.end(), kSlash, '/');
-    return "/proc/sys/" + file;
+std::string path_of(std::string name) {
+    std::replace(name.begin(), name.end(), kSlash, '/');
+    return "/proc/sys/" + name;
 }
 
 Result<std::string> read_setting(const std::string& path) {
@@ -34,14 +36,12 @@ Result<std::string> read_setting(const std::string& path) {
     return content.ok() ? Result<std::string>(std::string(trim(content.value()))) : content;
 }
 
-void restore(const std::string& record, const std::string& file) {
+void restore(const std::string& record, const std::string& path) {
     const Result<std::string> content = read_file(AT_FDCWD, record.c_str(), kLargestSetting * 3);
     std::string_view text = content.ok() ? std::string_view(content.value()) : std::string_view();
-    const std::string_view space = take_until(text, '\n');
     const std::string_view before = take_until(text, '\n');
     const std::string_view ours = take_until(text, '\n');
-    const std::string path = path_of(file);
-    if (!before.empty() && space == std::to_string(own_network_namespace())) {
+    if (!before.empty()) {
         const Result<std::string> now = read_setting(path);
         if (now.ok() && now.value() == ours) {
             (void)write_existing(AT_FDCWD, path.c_str(), before);
@@ -68,7 +68,7 @@ Result<void> change_setting(const std::string& directory, const std::string& nam
         return file.system_error();
     }
     if (file.ok()) {
-        const std::string text = std::to_string(own_network_namespace()) + "\n" + before.value() + "\n" + value + "\n";
+        const std::string text = before.value() + "\n" + value + "\n";
         if (const Result<void> written = write_all(file.value().get(), text); !written.ok()) {
             ::unlink(record.c_str());
             return written;
@@ -96,7 +96,14 @@ void restore_settings(const std::string& directory) {
         return (a.find(":all:") != std::string::npos) > (b.find(":all:") != std::string::npos);
     });
     for (const std::string& file : files) {
-        restore(directory + "/" + file, file);
+        std::string_view name = file;
+        const uint64_t number = parse_unsigned(take_until(name, kSlash)).value_or(0);
+        const std::string record = directory + "/" + file;
+        if (number == own_network_namespace()) {
+            restore(record, path_of(std::string(name)));
+        } else if (!network_namespace_exists(number)) {
+            ::unlink(record.c_str());
+        }
     }
 }
 

@@ -15,7 +15,7 @@ namespace nspawn {
 Result<void> change_setting(const std::string& directory, const std::string& name, const std::string& value);
 // It was changed and not given back yet.
 bool is_recorded(const std::string& directory, const std::string& name);
-// All of them. A setting of another network namespace, or of an interface that is gone, is only forgotten.
+// All of our network namespace. What was changed in another one is left to those there, and forgotten when it is gone.
 void restore_settings(const std::string& directory);
 
 } // namespace nspawn

@@ -8,7 +8,6 @@ namespace nspawn {
 
 namespace {
 
-constexpr size_t kMostAddresses = 16;
 constexpr size_t kLongestName = 64;
 constexpr size_t kLongestLink = 15;
 
@@ -19,11 +18,19 @@ bool is_plain(std::string_view text, size_t longest) {
 
 template <typename T>
 bool add(std::vector<T>& list, std::optional<T> value) {
-    if (!value || list.size() == kMostAddresses) {
+    if (!value || list.size() == kMostLeasedAddresses) {
         return false;
     }
     list.push_back(*value);
     return true;
+}
+
+// "LINK ADDRESS/LENGTH"
+std::optional<FixedAddress> parse_fixed(std::string_view text) {
+    const std::string_view link = take_until(text, ' ');
+    const auto prefix = parse_ip_prefix(text);
+    return is_plain(link, kLongestLink) && prefix ? std::optional(FixedAddress{std::string(link), *prefix})
+                                                  : std::nullopt;
 }
 
 bool read_line(LeaseRecord& record, std::string_view key, std::string_view value) {
@@ -46,19 +53,26 @@ bool read_line(LeaseRecord& record, std::string_view key, std::string_view value
     if (key == "ADDRESS") {
         return add(record.addresses, parse_ip_prefix(value));
     }
+    if (key == "FIXED") {
+        return add(record.fixed, parse_fixed(value));
+    }
     return true; // of a later version
 }
 
 } // namespace
 
 std::string lease_as_text(const LeaseRecord& record) {
-    std::string text = "MACHINE=" + record.machine + "\nLINK=" + record.link +
-                       "\nNETWORK_NAMESPACE=" + std::to_string(record.network_namespace) + "\n";
+    const std::string link = record.is_managed() ? "\nLINK=" + record.link : "";
+    std::string text =
+        "MACHINE=" + record.machine + link + "\nNETWORK_NAMESPACE=" + std::to_string(record.network_namespace) + "\n";
     for (const IpAddress& gateway : record.gateways) {
         text += "GATEWAY=" + format_ip_address(gateway) + "\n";
     }
     for (const IpPrefix& address : record.addresses) {
         text += "ADDRESS=" + format_ip_prefix(address) + "\n";
+    }
+    for (size_t i = 0; i < std::min(record.fixed.size(), kMostLeasedAddresses); ++i) {
+        text += "FIXED=" + record.fixed[i].link + " " + format_ip_prefix(record.fixed[i].prefix) + "\n";
     }
     return text;
 }
@@ -76,6 +90,34 @@ std::optional<LeaseRecord> parse_lease(std::string_view text) {
         }
     }
     return record.machine.empty() ? std::nullopt : std::optional(std::move(record));
+}
+
+namespace {
+
+template <typename IsWanted>
+std::vector<IpAddress> addresses_where(const LeaseRecord& record, IsWanted&& is_wanted) {
+    std::vector<IpAddress> addresses;
+    for (const IpPrefix& each : record.addresses) {
+        if (is_wanted(record.link)) {
+            addresses.push_back(each.address);
+        }
+    }
+    for (const FixedAddress& each : record.fixed) {
+        if (is_wanted(each.link)) {
+            addresses.push_back(each.prefix.address);
+        }
+    }
+    return addresses;
+}
+
+} // namespace
+
+std::vector<IpAddress> addresses_on_link(const LeaseRecord& record, std::string_view link) {
+    return addresses_where(record, [&](const std::string& each) { return each == link; });
+}
+
+std::vector<IpAddress> all_addresses(const LeaseRecord& record) {
+    return addresses_where(record, [](const std::string&) { return true; });
 }
 
 } // namespace nspawn

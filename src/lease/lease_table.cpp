@@ -81,18 +81,25 @@ std::vector<std::string> names_in(const std::string& directory) {
     return names;
 }
 
+// Names of links are each host's own.
+std::string key_of(uint64_t network_namespace, std::string_view link) {
+    return std::to_string(network_namespace).append("-").append(link);
+}
+
+std::string key_of(const LeaseRecord& lease) { return key_of(lease.network_namespace, lease.link); }
+
 // The lock of a link, and what a DHCP server there is told, as long as somebody has addresses on it.
 void forget_dead_links(const std::string& directory, const std::vector<LeaseRecord>& alive) {
     const auto has = [&](auto matches) { return std::any_of(alive.begin(), alive.end(), matches); };
     for (const std::string& link : names_in(directory + kLinks)) {
-        if (!has([&](const LeaseRecord& lease) { return lease.link == link; })) {
+        if (!has([&](const LeaseRecord& lease) { return key_of(lease) == link; })) {
             ::unlink((directory + kLinks + link).c_str());
         }
     }
     for (const std::string& link : names_in(directory + kDhcpHosts)) {
         const std::string hosts = directory + kDhcpHosts + link + "/";
         for (const std::string& host : names_in(hosts)) {
-            if (!has([&](const LeaseRecord& lease) { return lease.link == link && lease.machine == host; })) {
+            if (!has([&](const LeaseRecord& lease) { return key_of(lease) == link && lease.machine == host; })) {
                 ::unlink((hosts + host).c_str());
             }
         }
@@ -141,7 +148,10 @@ void LeaseTable::sweep() {
     }
     const std::vector<LeaseRecord> alive = leases();
     forget_dead_links(directory_, alive);
-    if (alive.empty()) {
+    const auto needs_settings = [own = own_network_namespace()](const LeaseRecord& lease) {
+        return lease.network_namespace == own && lease.is_managed();
+    };
+    if (std::none_of(alive.begin(), alive.end(), needs_settings)) {
         restore_settings(directory_ + kSettings);
     }
 }
@@ -155,9 +165,11 @@ Result<UniqueFd> LeaseTable::add(const LeaseRecord& lease, std::string_view reso
     if (is_alive(machines.value().get(), lease.machine.c_str())) {
         return SystemError{EEXIST, "open"};
     }
-    const Result<UniqueFd> written = put_file(directory_ + kResolvConfs, lease.machine, resolv_conf, false);
-    if (!written.ok()) {
-        return written.system_error();
+    if (!resolv_conf.empty()) {
+        const Result<UniqueFd> written = put_file(directory_ + kResolvConfs, lease.machine, resolv_conf, false);
+        if (!written.ok()) {
+            return written.system_error();
+        }
     }
     return put_file(directory_ + kMachines, lease.machine, lease_as_text(lease), true);
 }
@@ -192,7 +204,11 @@ std::string leased_resolv_conf(std::string_view machine, std::string_view direct
 }
 
 std::string dhcp_hosts_directory(std::string_view link, std::string_view directory) {
-    return std::string(directory) + kDhcpHosts + std::string(link);
+    return std::string(directory) + kDhcpHosts + key_of(own_network_namespace(), link);
+}
+
+std::string link_lock_file(std::string_view link, std::string_view directory) {
+    return std::string(directory) + kLinks + key_of(own_network_namespace(), link);
 }
 
 uint64_t own_network_namespace() {

@@ -2,7 +2,9 @@
 //
 // Owns the lock of /run/nspawn/network as long as it lives, so that two starts at once never choose the same addresses,
 // and the rule by which leases live and die: a machine's lease is alive as long as somebody holds the descriptor that
-// add() gave. With the last lease the host gets its settings back (host_setting.hpp). Never chooses an address.
+// add() gave. Several hosts, each with a network namespace of its own, may share one table: links and settings are
+// those of the caller's namespace, which with its last lease gets its settings back (host_setting.hpp). Never chooses
+// an address.
 #pragma once
 
 #include "base/result.hpp"
@@ -23,10 +25,10 @@ public:
     // Makes the directories if they are missing. With Wait::no, EAGAIN when somebody else has it just now.
     static Result<LeaseTable> lock(Wait wait, std::string directory = kLeaseDirectory);
 
-    // Removes what dead machines left: their files, and with the last one the host's changed settings.
+    // Removes what dead machines left: their files, and with the last one of this host its changed settings.
     void sweep();
     [[nodiscard]] std::vector<LeaseRecord> leases() const { return read_live_leases(directory_.c_str()); }
-    // Writes the machine's lease and its resolv.conf. EEXIST: a living machine has that name.
+    // Writes the machine's lease and its resolv.conf, if that is not empty. EEXIST: a living machine has that name.
     Result<UniqueFd> add(const LeaseRecord& lease, std::string_view resolv_conf);
     // Of a machine whose descriptor was closed or is ours. What is not there is fine.
     void remove(const std::string& machine);
@@ -48,8 +50,9 @@ std::string lease_file(std::string_view machine, std::string_view directory = kL
 // Where the machine's resolv.conf lies on the host.
 std::string leased_resolv_conf(std::string_view machine, std::string_view directory = kLeaseDirectory);
 
-// Where the files of add_dhcp_host() for a link lie.
+// Where the files of add_dhcp_host() for a link of ours lie, and the file that whoever looks after it has locked.
 std::string dhcp_hosts_directory(std::string_view link, std::string_view directory = kLeaseDirectory);
+std::string link_lock_file(std::string_view link, std::string_view directory = kLeaseDirectory);
 
 // The caller's network namespace, by its inode number.
 uint64_t own_network_namespace();

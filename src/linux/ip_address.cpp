@@ -68,6 +68,45 @@ bool contains(const IpPrefix& network, const IpAddress& address) {
            network_of({address, network.length}).address == network_of(network).address;
 }
 
+std::string_view problem_of_address(const IpAddress& address) {
+    const bool ipv4 = address.family == AF_INET;
+    const uint8_t first = address.octets[0];
+    constexpr uint8_t kLoopback = 127;
+    constexpr uint8_t kMulticast = 224;
+    constexpr uint8_t kReserved = 240;
+    if (ipv4 ? first >= kMulticast && first < kReserved : first == 0xff) {
+        return "is a multicast address";
+    }
+    if (ipv4 && first >= kReserved) {
+        return "is a reserved address";
+    }
+    if (ipv4 ? first == 0 : address.octets == std::array<uint8_t, 16>{}) {
+        return "is no address of a host";
+    }
+    if (ipv4 ? first == kLoopback : address == *parse_ip_address("::1")) {
+        return "is a loopback address";
+    }
+    return {};
+}
+
+std::string_view problem_of_interface_address(const IpPrefix& address) {
+    constexpr unsigned kLongestNetwork = 30; // a /31 has two addresses and no other, RFC 3021
+    if (address.address.family == AF_INET && address.length <= kLongestNetwork) {
+        IpPrefix last = network_of(address);
+        for (unsigned bit = last.length; bit < last.address.bits(); ++bit) {
+            uint8_t& octet = last.address.octets[bit / 8];
+            octet = static_cast<uint8_t>(octet | 0x80U >> (bit % 8));
+        }
+        if (address == network_of(address)) {
+            return "is the network itself, and no address in it";
+        }
+        if (address == last) {
+            return "is the broadcast address of its network";
+        }
+    }
+    return problem_of_address(address.address);
+}
+
 std::optional<MacAddress> parse_mac_address(std::string_view text) {
     MacAddress address{};
     constexpr size_t kTextSize = 17;

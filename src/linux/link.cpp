@@ -8,10 +8,6 @@ namespace nspawn {
 
 namespace {
 
-std::optional<MacAddress> mac_of(const NetlinkAttributes& attributes) {
-    return attributes.number<MacAddress>(IFLA_ADDRESS);
-}
-
 std::optional<Link> read_link(const nlmsghdr& message) {
     const auto* const header = family_header<ifinfomsg>(message);
     if (header == nullptr) {
@@ -32,7 +28,8 @@ std::optional<Link> read_link(const nlmsghdr& message) {
     link.master = attributes.number<int>(IFLA_MASTER).value_or(0);
     link.peer = attributes.number<int>(IFLA_LINK).value_or(0);
     link.peer_namespace = attributes.number<int>(IFLA_LINK_NETNSID);
-    link.mac = mac_of(attributes);
+    link.mac = attributes.number<MacAddress>(IFLA_ADDRESS);
+    link.permanent_mac = attributes.number<MacAddress>(IFLA_PERM_ADDRESS);
     return link;
 }
 

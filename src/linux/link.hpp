@@ -24,6 +24,7 @@ struct Link {
     int peer = 0;                           // IFLA_LINK: the other end of a veth, what a macvlan lies on; 0: none
     std::optional<int> peer_namespace = {}; // number of the network namespace that `peer` counts in, if not this one
     std::optional<MacAddress> mac = {};
+    std::optional<MacAddress> permanent_mac = {}; // that hardware came with
 };
 
 // By name or alternative name. ENODEV: there is none.

@@ -118,12 +118,18 @@ Result<void> NetlinkSocket::receive(const Visitor& visit, size_t buffer_size) {
     const std::unique_ptr<uint8_t[]> buffer(new uint8_t[buffer_size]); // not touched before the kernel does
     bool interrupted = false;
     for (;;) {
-        const ssize_t size = recv(fd_.get(), buffer.get(), buffer_size, 0);
+        sockaddr_nl sender{};
+        socklen_t sender_size = sizeof sender;
+        const ssize_t size =
+            recvfrom(fd_.get(), buffer.get(), buffer_size, 0, reinterpret_cast<sockaddr*>(&sender), &sender_size);
         if (size < 0 && errno == EINTR) {
             continue;
         }
         if (size <= 0) {
-            return size < 0 ? last_error("recv(AF_NETLINK)") : SystemError{EPIPE, "recv(AF_NETLINK)"};
+            return size < 0 ? last_error("recvfrom(AF_NETLINK)") : SystemError{EPIPE, "recvfrom(AF_NETLINK)"};
+        }
+        if (sender.nl_pid != 0) {
+            continue; // not the kernel's: who rules the container's network may write to us, too
         }
         std::span<const uint8_t> left(buffer.get(), static_cast<size_t>(size));
         while (const nlmsghdr* const each = take_message(left)) {

@@ -1,14 +1,21 @@
 #include "linux/network_namespace.hpp"
 
+#include "base/directory.hpp"
 #include "base/file.hpp"
+#include "linux/kernel_file.hpp"
 
 #include <fmt/format.h>
+
+#include <array>
+#include <string>
+#include <string_view>
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace nspawn {
 
@@ -46,6 +53,32 @@ Result<uint64_t> own_network_namespace_number() {
         return last_error("stat");
     }
     return status.st_ino;
+}
+
+namespace {
+
+bool some_process_is_in(const std::string& link) {
+    const Result<UniqueFd> processes = open_at(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY);
+    bool found = false;
+    if (processes.ok()) {
+        (void)for_each_entry(processes.value().get(), [&](const dirent64& entry) {
+            const std::string path = fmt::format("{}/ns/net", static_cast<const char*>(entry.d_name));
+            std::array<char, 64> target{};
+            const ssize_t size = readlinkat(processes.value().get(), path.c_str(), target.data(), target.size());
+            found = size > 0 && std::string_view(target.data(), static_cast<size_t>(size)) == link;
+            return !found;
+        });
+    }
+    return found;
+}
+
+} // namespace
+
+bool network_namespace_exists(uint64_t number) {
+    constexpr size_t kManyMounts = size_t{16} << 20;
+    const std::string link = fmt::format("net:[{}]", number);
+    const Result<std::string> mounts = read_kernel_file(AT_FDCWD, "/proc/self/mountinfo", kManyMounts);
+    return (mounts.ok() && mounts.value().find(" " + link + " ") != std::string::npos) || some_process_is_in(link);
 }
 
 } // namespace nspawn

@@ -20,5 +20,8 @@ Result<UniqueFd> open_network_namespace(pid_t pid);
 // What tells two namespaces that exist apart.
 Result<uint64_t> network_namespace_number(int fd);
 Result<uint64_t> own_network_namespace_number();
+// Some process is in the namespace of that number, or something is mounted that keeps it. One that only a descriptor
+// keeps counts as gone.
+bool network_namespace_exists(uint64_t number);
 
 } // namespace nspawn

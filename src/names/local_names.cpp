@@ -21,14 +21,6 @@ LocalAnswer addresses_as_answer(const DnsQuestion& question, std::span<const IpA
     return answer;
 }
 
-std::vector<IpAddress> addresses_of(const LeaseRecord& machine) {
-    std::vector<IpAddress> addresses;
-    for (const IpPrefix& each : machine.addresses) {
-        addresses.push_back(each.address);
-    }
-    return addresses;
-}
-
 std::optional<std::vector<IpAddress>> addresses_of_name(const std::string& name, const LocalNames& names) {
     if (name == "localhost" || name.ends_with(".localhost")) {
         return std::vector{*parse_ip_address("127.0.0.1"), *parse_ip_address("::1")};
@@ -38,7 +30,7 @@ std::optional<std::vector<IpAddress>> addresses_of_name(const std::string& name,
     }
     for (const LeaseRecord& machine : names.machines) {
         if (equal_ignoring_case(machine.machine, name)) {
-            return addresses_of(machine);
+            return addresses_on_link(machine, names.link);
         }
     }
     return std::nullopt;
@@ -49,7 +41,7 @@ std::string name_of_address(const IpAddress& address, const LocalNames& names) {
         return names.host_name.empty() ? "host" : names.host_name;
     }
     for (const LeaseRecord& machine : names.machines) {
-        const std::vector<IpAddress> addresses = addresses_of(machine);
+        const std::vector<IpAddress> addresses = addresses_on_link(machine, names.link);
         if (std::find(addresses.begin(), addresses.end(), address) != addresses.end()) {
             return machine.machine;
         }

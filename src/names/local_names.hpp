@@ -16,6 +16,7 @@
 namespace nspawn {
 
 struct LocalNames {
+    std::string link;
     std::string host_name;             // of the host, lower case; empty: unknown
     std::vector<IpPrefix> networks;    // of the link; addresses in them are ours to name
     std::vector<IpAddress> gateways;   // the host's addresses in them

@@ -32,8 +32,9 @@ std::string own_host_name() {
 } // namespace
 
 NameDesk::NameDesk(const NameDeskOptions& options)
-    : link_(options.link), lease_directory_(options.lease_directory), resolver_port_(options.resolver_port),
-      resolvers_(options.resolv_conf, addresses_of(options.gateways)) {
+    : link_(options.link), network_namespace_(options.network_namespace), lease_directory_(options.lease_directory),
+      resolver_port_(options.resolver_port), resolvers_(options.resolv_conf, addresses_of(options.gateways)) {
+    names_.link = options.link;
     names_.host_name = own_host_name();
     names_.networks = options.gateways;
     names_.gateways = addresses_of(options.gateways);
@@ -49,7 +50,9 @@ void NameDesk::look_at_leases(Clock::time_point now) {
         return;
     }
     names_.machines = read_live_leases(lease_directory_.c_str());
-    std::erase_if(names_.machines, [this](const LeaseRecord& lease) { return lease.link != link_; });
+    std::erase_if(names_.machines, [this](const LeaseRecord& lease) {
+        return lease.network_namespace != network_namespace_ || addresses_on_link(lease, link_).empty();
+    });
     modified_ = status.st_mtim;
     looked_ = now;
 }

@@ -17,6 +17,7 @@ namespace nspawn {
 
 struct NameDeskOptions {
     std::string link;
+    uint64_t network_namespace = 0; // that the link is in
     std::vector<IpPrefix> gateways; // the host's addresses on the link, each with the length of its network
     std::string lease_directory;
     std::string resolv_conf;
@@ -39,6 +40,7 @@ private:
     void look_at_leases(Clock::time_point now);
 
     std::string link_;
+    uint64_t network_namespace_;
     std::string lease_directory_;
     uint16_t resolver_port_;
     LocalNames names_;

@@ -10,8 +10,10 @@
 #include <cstdlib>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace nspawn {
@@ -56,7 +58,32 @@ std::string find_program() {
                 "address without DHCP.");
 }
 
-[[noreturn]] void become_server(const std::string& path, std::vector<std::string> words, pid_t starter) {
+// The directory's own lock says who serves; it goes on to the server, and ends with it. Of those who wait each looks
+// again at what it has locked: the last container but one may have had the directory removed.
+bool lock_directory(const std::string& path) {
+    constexpr int kKept = STDERR_FILENO + 1;
+    for (;;) {
+        const int directory = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (directory < 0 || (directory != kKept && dup2(directory, kKept) < 0)) {
+            return false;
+        }
+        if (directory != kKept) {
+            close(directory);
+        }
+        while (flock(kKept, LOCK_EX) < 0) {
+            if (errno != EINTR) {
+                return false;
+            }
+        }
+        struct stat status {};
+        if (fstat(kKept, &status) == 0 && status.st_nlink > 0) {
+            return fcntl(kKept, F_SETFD, 0) == 0;
+        }
+    }
+}
+
+[[noreturn]] void become_server(const std::string& path, std::vector<std::string> words, const std::string& hosts,
+                                pid_t starter) {
     std::vector<char*> arguments = {const_cast<char*>("dnsmasq")};
     for (std::string& word : words) {
         arguments.push_back(word.data());
@@ -65,8 +92,8 @@ std::string find_program() {
     char* const environment[] = {nullptr};
     const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0 && dup2(nothing, STDERR_FILENO) >= 0 &&
-        close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
-        getppid() == starter) {
+        close_range(STDERR_FILENO + 1, ~0U, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == starter &&
+        lock_directory(hosts)) {
         execve(path.c_str(), arguments.data(), environment);
     }
     _exit(127);
@@ -101,7 +128,7 @@ Pidfd start_dhcp_server(const ManagedNetwork& network, const std::string& hosts_
     const pid_t starter = getpid();
     Pidfd process = clone_process({}).or_throw("starting dnsmasq");
     if (!process.valid()) {
-        become_server(path, words, starter);
+        become_server(path, words, hosts_directory, starter);
     }
     return process;
 }

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "linux/link.hpp"
+#include "network/route_watch.hpp"
 
 #include <fmt/format.h>
 
@@ -19,23 +20,6 @@ namespace {
 std::string read_setting(const std::string& name) {
     const Result<std::string> text = read_file(AT_FDCWD, ("/proc/sys/" + name).c_str(), 64);
     return text.ok() ? std::string(trim(text.value())) : std::string();
-}
-
-// Where packets leave the host, other than to containers.
-std::vector<std::string> find_uplinks(NetlinkSocket& socket, const std::string& own) {
-    const std::vector<Link> links = list_links(socket).or_throw("listing the host's links");
-    const std::vector<Route> routes = list_routes(socket).or_throw("listing the host's routes");
-    std::vector<std::string> names;
-    for (const Link& link : links) {
-        const bool used =
-            std::any_of(routes.begin(), routes.end(), [&](const Route& route) { return route.index == link.index; });
-        const bool is_uplink = used && link.type != ARPHRD_LOOPBACK && link.name != own;
-        // What leads to another container has its own keeper.
-        if (is_uplink && !link.name.starts_with("ve-") && !link.name.starts_with("vz-")) {
-            names.push_back(link.name);
-        }
-    }
-    return names;
 }
 
 class Opener {
@@ -103,6 +87,21 @@ private:
 };
 
 } // namespace
+
+std::vector<std::string> find_uplinks(NetlinkSocket& socket, const std::string& own) {
+    const std::vector<Link> links = list_links(socket).or_throw("listing the host's links");
+    const std::vector<Route> routes = list_routes(socket).or_throw("listing the host's routes");
+    std::vector<std::string> names;
+    for (const Link& link : links) {
+        const bool used =
+            std::any_of(routes.begin(), routes.end(), [&](const Route& route) { return route.index == link.index; });
+        // What leads to another container has its own keeper.
+        if (used && link.type != ARPHRD_LOOPBACK && link.name != own && !is_link_to_container(link.name)) {
+            names.push_back(link.name);
+        }
+    }
+    return names;
+}
 
 std::string forwarding_setting(bool ipv6, const std::string& interface, const std::string& name) {
     return fmt::format("net/ipv{}/conf/{}/{}", ipv6 ? 6 : 4, interface, name);

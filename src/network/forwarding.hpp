@@ -14,6 +14,9 @@
 
 namespace nspawn {
 
+// Where packets leave the host, other than to containers.
+std::vector<std::string> find_uplinks(NetlinkSocket& socket, const std::string& own);
+
 struct Forwarding {
     std::vector<std::string> opened; // interfaces that forward because of us or of runs before
     std::vector<std::string> notices;

@@ -35,8 +35,6 @@ constexpr int kMomentsToTakeOver = 400; // what a dying keeper has is given back
 constexpr size_t kLargestMessage = 8192;
 constexpr uint16_t kDnsPort = 53;
 
-std::string lock_path(const std::string& link) { return std::string(kLeaseDirectory) + "/links/" + link; }
-
 // The keeper's own side of its life.
 class Keeper {
 public:
@@ -44,15 +42,17 @@ public:
         : network_(network), channel_(std::move(channel)), worker_(worker) {}
 
     void run() {
-        lock_ = open_at(AT_FDCWD, lock_path(network_.link).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0644)
+        lock_ = open_at(AT_FDCWD, link_lock_file(network_.link).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0644)
                     .or_throw("the lock of the link");
         if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) {
             check(ftruncate(lock_.get(), 0), "ftruncate").or_throw("");
             hear_go();
+            serve_by_dhcp();
             take_over();
             say();
         } else {
             hear_go();
+            serve_by_dhcp();
             wait_for_keeper();
         }
         serve();
@@ -81,7 +81,7 @@ private:
     }
 
     void wait_for_keeper() {
-        const std::string path = lock_path(network_.link);
+        const std::string path = link_lock_file(network_.link);
         for (int waited = 0; waited < kPatience; waited += 5) {
             if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) {
                 take_over();
@@ -99,12 +99,16 @@ private:
         take_over();
     }
 
-    void take_over() {
-        make_rules();
-        listen();
+    // Whoever keeps the link: a later container may be the first one that asks for it.
+    void serve_by_dhcp() {
         if (network_.dhcp) {
             dhcp_ = start_dhcp_server(network_, dhcp_hosts_directory(network_.link));
         }
+    }
+
+    void take_over() {
+        make_rules();
+        listen();
         (void)pwrite(lock_.get(), kReady.data(), kReady.size(), 0);
     }
 
@@ -143,6 +147,7 @@ private:
 
     void listen() {
         desk_ = {.link = network_.link,
+                 .network_namespace = own_network_namespace(),
                  .gateways = network_.gateways,
                  .lease_directory = kLeaseDirectory,
                  .resolv_conf = kResolvConf};

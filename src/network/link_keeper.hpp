@@ -1,8 +1,9 @@
 // link_keeper.hpp — the one process that looks after a link which several containers may share: NAT, names and DHCP.
 //
 // Each container's worker starts one, and the lock of the link decides whose keeps it; the others wait until that one
-// ends and take over at once. What it makes ends with it: the packet filter's table belongs to it, the name server's
-// sockets are its own, dnsmasq dies with it. Has no privileges left while it serves names. Never outlives the worker.
+// ends and take over at once. DHCP has a lock of its own, among those that are asked for it. What it makes ends with
+// it: the packet filter's table belongs to it, the name server's sockets are its own, dnsmasq dies with it. Has no
+// privileges left while it serves names. Never outlives the worker.
 #pragma once
 
 #include "base/unique_fd.hpp"

@@ -60,18 +60,26 @@ void switch_on(NetlinkSocket& socket, int index, const std::string& link) {
 void ManagedService::begin() { keeper_ = LinkKeeper(network_); }
 
 void ManagedService::enter(int container) {
-    NetlinkSocket inside = NetlinkSocket::open_in(container).or_throw("managed network: the container's network");
-    const Link link = find(inside, network_.container_link, "in the container");
     address_host();
-    const std::vector<std::string> opened = open_host();
-    if (network_.dhcp) {
-        serve_by_dhcp(link);
+    routes_.emplace(); // before the first look, so that nothing is missed between
+    opened_ = open_host();
+    if (!again_) {
+        set_up_container(container);
     }
-    for (const std::string& notice : keeper_.go(opened)) {
+    for (const std::string& notice : keeper_.go(opened_)) {
         surroundings_.reporter.notice(notice);
     }
     watch_keeper();
-    if (!network_.dhcp) {
+    watch_routes();
+}
+
+// By DHCP it is the payload that does so: the server is only told what to answer.
+void ManagedService::set_up_container(int container) {
+    NetlinkSocket inside = NetlinkSocket::open_in(container).or_throw("managed network: the container's network");
+    const Link link = find(inside, network_.container_link, "in the container");
+    if (network_.dhcp) {
+        serve_by_dhcp(link);
+    } else {
         address_container(inside, link.index);
     }
 }
@@ -104,6 +112,7 @@ void ManagedService::address_container(NetlinkSocket& socket, int index) {
 
 std::vector<std::string> ManagedService::open_host() {
     NetlinkSocket host = NetlinkSocket::open().or_throw("managed network: the host's network");
+    uplinks_ = find_uplinks(host, network_.link);
     LeaseTable table = LeaseTable::lock(LeaseTable::Wait::yes).or_throw("the table of leases");
     const Forwarding forwarding = allow_forwarding(table, host, network_.link, has_ipv6(network_));
     for (const std::string& notice : forwarding.notices) {
@@ -141,7 +150,7 @@ void ManagedService::watch_keeper() {
                    }
                    try {
                        begin();
-                       (void)keeper_.go({});
+                       (void)keeper_.go(opened_);
                        watch_keeper();
                    } catch (const Error& error) {
                        surroundings_.reporter.warning(error.message());
@@ -150,15 +159,56 @@ void ManagedService::watch_keeper() {
         .or_throw("the keeper of the link");
 }
 
+void ManagedService::watch_routes() {
+    surroundings_.loop.watch(routes_->fd(), EPOLLIN, [this](uint32_t) { on_route_change(); }).or_throw("routes");
+}
+
+// Not more often than now and then, however many routes come and go.
+void ManagedService::on_route_change() {
+    constexpr EventLoop::Duration kRest(500);
+    surroundings_.loop.forget(routes_->fd());
+    surroundings_.loop
+        .start_timer(kRest,
+                     [this] {
+                         if (routes_->has_new_way(uplinks_, network_.link)) {
+                             look_at_routes();
+                         }
+                         watch_routes();
+                     })
+        .or_throw("routes");
+}
+
+// The rules say which interfaces are open because of us, so their keeper starts anew when there are others.
+void ManagedService::look_at_routes() {
+    try {
+        std::vector<std::string> opened = open_host();
+        if (opened == opened_) {
+            return;
+        }
+        opened_ = std::move(opened);
+        surroundings_.loop.forget(keeper_.fd());
+        keeper_.stop();
+        keeper_ = LinkKeeper(network_);
+        (void)keeper_.go(opened_);
+        watch_keeper();
+    } catch (const Error& error) {
+        surroundings_.reporter.warning(error.message());
+    }
+}
+
 void ManagedService::end() {
+    if (routes_) {
+        surroundings_.loop.forget(routes_->fd());
+    }
     surroundings_.loop.forget(keeper_.fd());
     keeper_.stop();
     await_end_of_lease();
     LeaseTable table = LeaseTable::lock(LeaseTable::Wait::yes).or_throw("the table of leases");
     table.sweep();
     const std::vector<LeaseRecord> alive = table.leases();
-    const bool in_use = std::any_of(alive.begin(), alive.end(),
-                                    [this](const LeaseRecord& lease) { return lease.link == network_.link; });
+    const bool in_use = std::any_of(alive.begin(), alive.end(), [this](const LeaseRecord& lease) {
+        return lease.link == network_.link && lease.network_namespace == own_network_namespace();
+    });
     if (network_.borrowed && !in_use) {
         give_bridge_back();
     }

@@ -2,20 +2,35 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "base/unique_fd.hpp"
+
+#include <fmt/format.h>
 
 #include <array>
 #include <cerrno>
 
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
+#include <sys/socket.h>
 
 namespace nspawn {
 
 void Nft::Release::operator()(nft_ctx* context) const { nft_ctx_free(context); }
 
-Nft::Nft() : context_(nft_ctx_new(NFT_CTX_DEFAULT)) {
+// libnftables ends the whole program, with a word to nobody, where the kernel has no such socket.
+bool Nft::make_context() {
+    if (context_) {
+        return true;
+    }
+    if (const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)); !socket) {
+        error_ = fmt::format("a socket for it: {}", error_text(errno));
+        return false;
+    }
+    context_.reset(nft_ctx_new(NFT_CTX_DEFAULT));
     if (!context_ || nft_ctx_buffer_output(context_.get()) != 0 || nft_ctx_buffer_error(context_.get()) != 0) {
         throw Error("libnftables: no context");
     }
+    return true;
 }
 
 int error_number(std::string_view printed) {
@@ -28,7 +43,11 @@ int error_number(std::string_view printed) {
     return EIO;
 }
 
-int Nft::execute(const std::string& commands) {
+int Nft::execute(const std::string& commands, bool as_json) {
+    if (!make_context()) {
+        return -1;
+    }
+    nft_ctx_output_set_flags(context_.get(), as_json ? NFT_CTX_OUTPUT_JSON : 0);
     const int failed = nft_run_cmd_from_buffer(context_.get(), commands.c_str());
     const char* const printed = nft_ctx_get_error_buffer(context_.get());
     error_ = printed == nullptr ? "" : printed;
@@ -36,8 +55,10 @@ int Nft::execute(const std::string& commands) {
 }
 
 int Nft::run(const std::string& commands) {
-    const int failed = execute(commands);
-    (void)nft_ctx_get_output_buffer(context_.get()); // reading it is what empties it
+    const int failed = execute(commands, false);
+    if (context_) {
+        (void)nft_ctx_get_output_buffer(context_.get()); // reading it is what empties it
+    }
     if (failed == 0) {
         return 0;
     }
@@ -47,12 +68,9 @@ int Nft::run(const std::string& commands) {
 }
 
 std::string Nft::list(const std::string& command) {
-    nft_ctx_output_set_flags(context_.get(), NFT_CTX_OUTPUT_JSON);
-    const int failed = execute(command);
-    const char* const printed = nft_ctx_get_output_buffer(context_.get());
-    std::string answer = failed != 0 || printed == nullptr ? "" : printed;
-    nft_ctx_output_set_flags(context_.get(), 0);
-    return answer;
+    const int failed = execute(command, true);
+    const char* const printed = context_ ? nft_ctx_get_output_buffer(context_.get()) : nullptr;
+    return failed != 0 || printed == nullptr ? "" : printed;
 }
 
 } // namespace nspawn

@@ -1,7 +1,8 @@
 // nft.hpp — the kernel's packet filter, spoken to in the language of nft(8).
 //
-// Owns one context of libnftables. One run() is one transaction: all of it holds, or nothing. What goes in is made of
-// numbers and names of ours only, never of text that somebody else wrote. Source: libnftables(3), libnftables-json(5).
+// Owns one context of libnftables, made when it is first needed. One run() is one transaction: all of it holds, or
+// nothing. What goes in is made of numbers and names of ours only, never of text that somebody else wrote. Source:
+// libnftables(3), libnftables-json(5).
 #pragma once
 
 #include <memory>
@@ -13,8 +14,6 @@ namespace nspawn {
 
 class Nft {
 public:
-    Nft();
-
     // What the kernel said, as an errno; 0: done. ENOENT: something that the commands name is not there. EEXIST:
     // something is, and is different. EIO: any other refusal, see last_error().
     [[nodiscard]] int run(const std::string& commands);
@@ -24,7 +23,8 @@ public:
     [[nodiscard]] const std::string& last_error() const { return error_; }
 
 private:
-    int execute(const std::string& commands);
+    bool make_context();
+    int execute(const std::string& commands, bool as_json);
 
     struct Release {
         void operator()(nft_ctx* context) const;

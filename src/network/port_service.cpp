@@ -1,6 +1,7 @@
 #include "network/port_service.hpp"
 
 #include "base/error.hpp"
+#include "linux/link.hpp"
 #include "network/conflicts.hpp"
 
 #include <fmt/format.h>
@@ -170,8 +171,24 @@ void PortService::enter(int container) {
 void PortService::settled() {
     const bool ipv4 = uses(NatTable::shared, Family::ipv4) || uses(NatTable::own, Family::ipv4);
     const bool ipv6 = uses(NatTable::own, Family::ipv6); // where no IPv6 address was named, the host may do without
+    tell_missing_addresses();
     for (const std::string& sentence : find_port_conflicts(nft_, ipv4, ipv6)) {
         reporter_.notice("--port: " + sentence);
+    }
+}
+
+// It may come later, and then the port is reached.
+void PortService::tell_missing_addresses() {
+    NetlinkSocket host = NetlinkSocket::open().or_throw("looking at the host's addresses");
+    const std::vector<LinkAddress> own = list_addresses(host).or_throw("listing the host's addresses");
+    for (const PublishedPort& port : ports_) {
+        const auto is_it = [&](const LinkAddress& each) {
+            return format_ip_address(each.prefix.address) == port.address;
+        };
+        if (!port.address.empty() && !is_loopback(port.address) && std::none_of(own.begin(), own.end(), is_it)) {
+            reporter_.notice(
+                fmt::format("--port={}: {} is no address of this host now", format_port(port), port.address));
+        }
     }
 }
 

@@ -36,6 +36,7 @@ private:
     void make_table(NatTable table, Family family);
     void refuse_taken_ports(NatTable table, Family family);
     void listen_on_loopback();
+    void tell_missing_addresses();
     void change_to(std::vector<NatElement> wanted);
     [[nodiscard]] bool uses(NatTable table, Family family) const;
 

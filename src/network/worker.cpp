@@ -68,8 +68,8 @@ private:
                 std::make_unique<PortService>(surroundings, request.machine, request.ports, host_.get()));
         }
         if (!request.managed.link.empty()) { // whose addresses the others need
-            services_.insert(services_.begin(),
-                             std::make_unique<ManagedService>(surroundings, request.machine, request.managed));
+            services_.insert(services_.begin(), std::make_unique<ManagedService>(surroundings, request.machine,
+                                                                                 request.managed, request.again));
         }
     }
 

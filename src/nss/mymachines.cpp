@@ -65,9 +65,9 @@ std::optional<LeaseRecord> find_machine(std::string_view name) {
 
 std::vector<IpAddress> addresses_of(const LeaseRecord& lease, int family) {
     std::vector<IpAddress> addresses;
-    for (const IpPrefix& each : lease.addresses) {
-        if (family == AF_UNSPEC || each.address.family == family) {
-            addresses.push_back(each.address);
+    for (const IpAddress& each : all_addresses(lease)) {
+        if (family == AF_UNSPEC || each.family == family) {
+            addresses.push_back(each);
         }
     }
     return addresses;

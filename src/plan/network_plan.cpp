@@ -86,6 +86,7 @@ public:
             add(link);
         }
         check_names();
+        check_addresses();
         check_parents();
         return std::move(plan_);
     }
@@ -202,6 +203,21 @@ private:
         }
     }
 
+    void check_addresses() const {
+        for (auto link = plan_.links.begin(); link != plan_.links.end(); ++link) {
+            for (const IpPrefix& address : link->addresses) {
+                const auto same = [&](const IpPrefix& other) { return other.address == address.address; };
+                const auto has_it = [&](const PlannedLink& other) {
+                    return std::any_of(other.addresses.begin(), other.addresses.end(), same);
+                };
+                if (std::any_of(std::next(link), plan_.links.end(), has_it)) {
+                    throw Error(fmt::format("two interfaces of the container would have the address {}",
+                                            format_ip_address(address.address)));
+                }
+            }
+        }
+    }
+
     void check_parents() const {
         for (const PlannedLink& moved : plan_.links) {
             const auto uses = [&](const PlannedLink& other) {
@@ -247,6 +263,19 @@ std::string name_text(const LinkName& name) {
 NetworkPlan plan_network(const NetworkSettings& settings, const std::string& machine,
                          const std::optional<Id128>& host_id, const std::optional<MacAddress>& first_mac) {
     return NetworkPlanner(settings, machine, host_id, first_mac).run();
+}
+
+std::vector<FixedAddress> fixed_addresses(const NetworkPlan& network) {
+    std::vector<FixedAddress> fixed;
+    for (const PlannedLink& link : network.links) {
+        if (link.kind != LinkKind::veth) {
+            continue; // the host does not see the others' addresses
+        }
+        for (const IpPrefix& address : link.addresses) {
+            fixed.push_back({link.bridge.empty() ? link.host_name.name : link.bridge, address});
+        }
+    }
+    return fixed;
 }
 
 std::string describe_link(const PlannedLink& link) {

@@ -7,6 +7,7 @@
 
 #include "base/id128.hpp"
 #include "config/network.hpp"
+#include "lease/lease_record.hpp"
 
 #include <optional>
 #include <string>
@@ -57,6 +58,9 @@ LinkName fit_link_name(std::string_view whole);
 
 enum class MacPurpose { container, host, extra_container, extra_host, macvlan };
 MacAddress derived_mac(MacPurpose purpose, const Id128& host_id, std::string_view machine, uint64_t index);
+
+// Those that are set from the start, on links by which the host or other containers may reach them.
+std::vector<FixedAddress> fixed_addresses(const NetworkPlan& network);
 
 // For messages and --dry-run.
 std::string describe_link(const PlannedLink& link);

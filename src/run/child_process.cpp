@@ -110,6 +110,10 @@ void bring_up_loopback(ChildState& state) {
     if (up.error() == EPERM && state.plan.network.joins()) {
         return; // with private users; a network that somebody else made has it on, or not
     }
+    if (up.error() == EPERM) {
+        throw Error(fmt::format("ioctl(SIOCSIFFLAGS): {}", error_text(EPERM)),
+                    "A private network needs CAP_NET_ADMIN.");
+    }
     up.or_throw("");
 }
 

@@ -20,6 +20,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <utility>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -268,16 +269,38 @@ void limit_resources(const Launch& launch, const Plan& plan) {
     }
 }
 
+// Its addresses are known from outside.
+bool has_lease(const Plan& plan) { return !plan.managed.link.empty() || !fixed_addresses(plan.network).empty(); }
+
 bool needs_network_worker(const Plan& plan) {
     return asks_for_something(plan.network_request) || !plan.managed.link.empty();
 }
 
-void start_network_worker(Launch& launch, const Plan& plan) {
+NetworkRequest network_request(const Launch& launch, const Plan& plan) {
     NetworkRequest request = plan.network_request;
     request.managed = launch.managed.network();
+    return request;
+}
+
+void start_network_worker(Launch& launch, const Plan& plan) {
+    const NetworkRequest request = network_request(launch, plan);
     if (asks_for_something(request)) { // not, if the link is found to be somebody else's
         launch.network_worker = NetworkWorker(request, launch.record, plan.quiet);
     }
+}
+
+// The leader is not let go yet, and is ours to wait for: its number is its own. One that is not there any more has
+// failed already, and will say why.
+void let_worker_enter(Launch& launch, UniqueFd network) {
+    if (!network) {
+        Result<UniqueFd> opened = open_network_namespace(launch.leader.pid());
+        if (opened.error() == ENOENT || opened.error() == ESRCH) {
+            return;
+        }
+        network = std::move(opened).or_throw("the container's network");
+    }
+    launch.network_number = network_namespace_number(network.get()).or_throw("the container's network");
+    launch.network_worker.enter(network);
 }
 
 // Not the host's; its links are made while the child mounts.
@@ -291,10 +314,7 @@ void make_network(Launch& launch, const LaunchInput& input, UniqueFd& joined) {
     in_stage(input.timeline, kStageNetwork,
              [&] { launch.network.make(input.plan, launch.leader.pid(), launch.record); });
     if (launch.network_worker.is_running()) {
-        // The leader is not let go yet, and is ours to wait for: the number is its own.
-        launch.network_worker.enter(
-            joined ? std::move(joined)
-                   : open_network_namespace(launch.leader.pid()).or_throw("the container's network"));
+        let_worker_enter(launch, std::exchange(joined, {}));
     }
 }
 
@@ -353,9 +373,10 @@ Launch launch(const LaunchInput& input) {
     Launch launch;
     launch.tree = &input.tree;
     Timeline& timeline = input.timeline;
-    if (!input.plan.managed.link.empty()) {
+    if (has_lease(input.plan)) {
         in_stage(timeline, kStageLease, [&] {
-            launch.managed = ManagedLease::acquire(input.plan.machine, input.plan.managed, launch.record);
+            launch.managed = ManagedLease::acquire(input.plan.machine, input.plan.managed,
+                                                   fixed_addresses(input.plan.network), launch.record);
         });
     }
     if (needs_network_worker(input.plan)) {
@@ -473,6 +494,18 @@ void answer_report(Launch& launch, const Plan& plan, const Message& report, Time
     });
 }
 
+// The network that the payload has by now need not be the one that it was given.
+void restart_network_worker(Launch& launch, const Plan& plan) {
+    const UniqueFd network = open_network_namespace(launch.leader.pid()).or_throw("the container's network");
+    if (network_namespace_number(network.get()).or_throw("the container's network") != launch.network_number) {
+        throw Error("the container's first process has left the network that it was given");
+    }
+    NetworkRequest request = network_request(launch, plan);
+    request.again = true;
+    launch.network_worker = NetworkWorker(request, launch.record, true);
+    launch.network_worker.enter(network);
+}
+
 void reap_helper(Launch& launch) {
     if (launch.helper.valid()) {
         (void)launch.helper.wait();
@@ -501,7 +534,7 @@ std::vector<const char*> supervisor_stage_names(const Plan& plan) {
         names.insert(names.begin(), kStageStartNetwork);
         names.insert(std::find(names.begin(), names.end(), kStageGo), kStageAwaitNetwork);
     }
-    if (!plan.managed.link.empty()) {
+    if (has_lease(plan)) {
         names.insert(names.begin(), kStageLease);
     }
     if (waits_for_hooks(plan)) {

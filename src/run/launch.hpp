@@ -43,6 +43,7 @@ struct Launch {
     RootTree* tree = nullptr;     // told when the payload runs
     ManagedLease managed;         // the addresses that are kept for it
     NetworkWorker network_worker; // runs only when somebody has to look after the container's network
+    uint64_t network_number = 0;  // of the namespace that it was given
     Pidfd helper;                 // of the child, with private users
     bool last = false;            // the machine ends with it, and what takes time may end later
     Pidfd leader;                 // last: killed and reaped before the rest goes
@@ -56,6 +57,9 @@ struct Launch {
     // to the destructor, or to the kernel when the process exits before that. May be called once more.
     void give_back();
 };
+
+// For a payload that runs, after the end of the worker that was killed: another one. Throws Error.
+void restart_network_worker(Launch& launch, const Plan& plan);
 
 // Waits for the child's helper, which ends when the payload runs.
 void reap_helper(Launch& launch);

@@ -53,6 +53,8 @@ Result<UniqueFd> open_published(const PublishedNetwork& published) {
 
 } // namespace
 
+bool is_in_network(pid_t leader, uint64_t number) { return open_published({{}, leader, number}).ok(); }
+
 bool machine_runs(const std::string& machine, const ScratchRecord& own) {
     const std::vector<std::string> all = recorded_by_living_runs(ScratchKind::network, &own);
     return std::any_of(all.begin(), all.end(), [&](const std::string& text) {

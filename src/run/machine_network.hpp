@@ -22,4 +22,8 @@ bool machine_runs(const std::string& machine, const ScratchRecord& own);
 // Throws when no machine of this name runs in a network of its own.
 UniqueFd open_network_of_machine(const std::string& machine);
 
+// Whether the process of that number, a container's leader once, is there still, in the network namespace of that
+// number.
+bool is_in_network(pid_t leader, uint64_t number);
+
 } // namespace nspawn

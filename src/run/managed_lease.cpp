@@ -5,6 +5,7 @@
 #include "lease/lease_table.hpp"
 #include "linux/link.hpp"
 #include "plan/address_pool.hpp"
+#include "run/claimed_address.hpp"
 
 #include <fmt/format.h>
 
@@ -111,10 +112,15 @@ private:
     [[nodiscard]] std::vector<IpAddress> members(int family) const {
         std::vector<IpAddress> taken;
         for (const LeaseRecord& lease : leases_) {
-            for (const IpPrefix& address : lease.addresses) {
-                if (address.address.family == family) {
-                    taken.push_back(address.address);
+            for (const IpAddress& address : all_addresses(lease)) {
+                if (address.family == family) {
+                    taken.push_back(address);
                 }
+            }
+        }
+        for (const IpAddress& address : addresses_claimed_on(plan_.link)) {
+            if (address.family == family) {
+                taken.push_back(address);
             }
         }
         return taken;
@@ -132,6 +138,12 @@ private:
                     return network_of(address);
                 }
                 leased.push_back(network_of(address));
+            }
+            for (const FixedAddress& each : lease.fixed) {
+                // On the same link it is meant to be a neighbour.
+                if (each.prefix.address.family == family && each.link != plan_.link) {
+                    leased.push_back(network_of(each.prefix));
+                }
             }
         }
         const auto subnet = choose_subnet({.pools = pools,
@@ -186,30 +198,52 @@ ManagedNetwork network_of_lease(const LeaseRecord& lease, const ManagedPlan& pla
 
 } // namespace
 
-ManagedLease ManagedLease::acquire(const std::string& machine, const ManagedPlan& plan, ScratchRecord& record) {
+namespace {
+
+// Empty: it is left to somebody else.
+std::optional<LeaseRecord> choose_managed(const std::string& machine, const ManagedPlan& plan,
+                                          const std::vector<LeaseRecord>& leases) {
+    if (plan.link.empty()) {
+        return std::nullopt;
+    }
+    Choice choice(machine, plan, leases);
+    const auto stranger = choice.stranger();
+    if (!stranger) {
+        return choice.choose();
+    }
+    if (plan.step_back) {
+        log::debug("{} has the address {} already: its network is left to whoever gave it", plan.link, *stranger);
+        return std::nullopt;
+    }
+    throw Error(fmt::format("{} has the address {} already: somebody else manages its network", plan.link, *stranger),
+                "Leave out --network-managed=, or use a bridge without addresses or a zone.");
+}
+
+} // namespace
+
+ManagedLease ManagedLease::acquire(const std::string& machine, const ManagedPlan& plan, std::vector<FixedAddress> fixed,
+                                   ScratchRecord& record) {
     ManagedLease result;
     LeaseTable table = LeaseTable::lock(LeaseTable::Wait::yes).or_throw("the table of leases");
     table.sweep();
     const std::vector<LeaseRecord> leases = table.leases();
-    Choice choice(machine, plan, leases);
-    if (const auto stranger = choice.stranger()) {
-        if (plan.step_back) {
-            log::debug("{} has the address {} already: its network is left to whoever gave it", plan.link, *stranger);
-            return result;
-        }
-        throw Error(
-            fmt::format("{} has the address {} already: somebody else manages its network", plan.link, *stranger),
-            "Leave out --network-managed=, or use a bridge without addresses or a zone.");
+    std::optional<LeaseRecord> managed = choose_managed(machine, plan, leases);
+    if (!managed && fixed.empty()) {
+        return result;
     }
-    const LeaseRecord lease = choice.choose();
-    record.add(ScratchKind::lease, lease_file(machine));
-    Result<UniqueFd> held = table.add(lease, resolv_conf_of(lease));
+    LeaseRecord lease = managed.value_or(LeaseRecord{
+        .machine = machine, .link = {}, .network_namespace = own_network_namespace(), .gateways = {}, .addresses = {}});
+    lease.fixed = std::move(fixed);
+    record.add(ScratchKind::lease, of_this_network(lease_file(machine)));
+    Result<UniqueFd> held = table.add(lease, managed ? resolv_conf_of(lease) : std::string());
     if (held.error() == EEXIST) {
-        throw Error(fmt::format("a machine {} with a managed network is running already", machine));
+        throw Error(fmt::format("a machine {} with addresses of its own is running already", machine));
     }
     result.held_ = std::move(held).or_throw("the lease of the container's addresses");
     result.machine_ = machine;
-    result.network_ = network_of_lease(lease, plan);
+    if (managed) {
+        result.network_ = network_of_lease(lease, plan);
+    }
     return result;
 }
 

@@ -3,7 +3,9 @@
 #include "base/log.hpp"
 #include "linux/network_namespace.hpp"
 #include "linux/process.hpp"
+#include "linux/wireless.hpp"
 #include "linux/zone_bridge.hpp"
+#include "run/claimed_address.hpp"
 #include "run/machine_network.hpp"
 #include "run/network_link.hpp"
 
@@ -43,8 +45,9 @@ void Network::make(const Plan& plan, pid_t leader, ScratchRecord& record) {
         return;
     }
     NetlinkSocket socket = NetlinkSocket::open().or_throw("");
+    lend_all(socket, plan.network.links, record);
     for (const PlannedLink& link : plan.network.links) {
-        make_link(socket, plan, link, record);
+        make_link(socket, plan, link, leader, record);
     }
     if (std::any_of(plan.network.links.begin(), plan.network.links.end(), has_inner_part)) {
         NetlinkSocket inside = NetlinkSocket::open_in(namespace_.get()).or_throw("the container's network namespace");
@@ -57,7 +60,12 @@ void Network::make(const Plan& plan, pid_t leader, ScratchRecord& record) {
     }
 }
 
-void Network::make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, ScratchRecord& record) {
+void Network::make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, pid_t leader,
+                        ScratchRecord& record) {
+    const std::string& neighbourhood = link.kind == LinkKind::veth ? link.bridge : link.parent;
+    if (!link.addresses.empty() && !neighbourhood.empty() && link.kind != LinkKind::interface) {
+        claim_addresses(neighbourhood, link.addresses, leader, namespace_.get(), record);
+    }
     switch (link.kind) {
     case LinkKind::veth:
         if (link.zone) {
@@ -72,13 +80,12 @@ void Network::make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLi
         make_on_parent(socket, link, namespace_.get());
         break;
     case LinkKind::interface:
-        lend(socket, link, record);
-        break;
+        break; // lent before
     }
 }
 
 void Network::join_zone(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, ScratchRecord& record) {
-    record.add(ScratchKind::zone_bridge, "/" + link.bridge);
+    record.add(ScratchKind::zone_bridge, of_this_network("/" + link.bridge));
     const ZoneLock lock = ZoneLock::take().or_throw("the lock of the zones");
     const Result<Link> bridge = find_or_make_zone_bridge(socket, link.bridge, link.host_mac, lock);
     if (bridge.error() == EEXIST) {
@@ -100,20 +107,44 @@ void Network::join_zone(NetlinkSocket& socket, const Plan& plan, const PlannedLi
     }
 }
 
-void Network::lend(NetlinkSocket& socket, const PlannedLink& link, ScratchRecord& record) {
+namespace {
+
+LentLink find_to_lend(NetlinkSocket& socket, const PlannedLink& link) {
     const Link device = find_parent(socket, link);
-    const LentLink lent{.host_name = device.name,
-                        .name = link.name.name.empty() ? device.name : link.name.name,
-                        .index = device.index,
-                        .mac = device.mac,
-                        .hardware = device.kind.empty()};
-    record.add(ScratchKind::lent_link, "/" + lent.text());
-    lent_.push_back(lent);
-    const Result<void> moved = lend_link(socket, lent, namespace_.get());
-    if (!moved.ok()) {
-        lent_.pop_back();
-        throw_link_failure(socket, moved.error(),
-                           fmt::format("moving the interface '{}' into the container", link.parent));
+    const Result<std::optional<uint32_t>> radio = radio_of_link(device.index);
+    if (!radio.ok()) {
+        throw_link_failure(socket, radio.error(), fmt::format("the radio of the interface '{}'", link.parent));
+    }
+    return {.host_name = device.name,
+            .name = link.name.name.empty() ? device.name : link.name.name,
+            .index = device.index,
+            .mac = device.permanent_mac ? device.permanent_mac : device.mac,
+            .hardware = device.kind.empty(),
+            .radio = radio.value()};
+}
+
+} // namespace
+
+// All are found before the first one is moved: a radio takes all of its interfaces with it.
+void Network::lend_all(NetlinkSocket& socket, const std::vector<PlannedLink>& links, ScratchRecord& record) {
+    std::vector<LentLink> wanted;
+    for (const PlannedLink& link : links) {
+        if (link.kind == LinkKind::interface) {
+            wanted.push_back(find_to_lend(socket, link));
+        }
+    }
+    if (wanted.empty()) {
+        return;
+    }
+    const UniqueFd own = open_network_namespace("/proc/self/ns/net").or_throw("our network namespace");
+    for (const LentLink& lent : wanted) {
+        record.add(ScratchKind::lent_link, "/" + lent.text());
+        const Result<void> moved = lend_link(socket, lent, namespace_.get(), own.get());
+        if (!moved.ok()) {
+            throw_link_failure(socket, moved.error(),
+                               fmt::format("moving the interface '{}' into the container", lent.host_name));
+        }
+        lent_.push_back(lent);
     }
 }
 

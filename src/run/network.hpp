@@ -31,9 +31,10 @@ public:
     [[nodiscard]] bool is_in_zones() const { return !zones_.empty(); }
 
 private:
-    void make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, ScratchRecord& record);
+    void make_link(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, pid_t leader,
+                   ScratchRecord& record);
     void join_zone(NetlinkSocket& socket, const Plan& plan, const PlannedLink& link, ScratchRecord& record);
-    void lend(NetlinkSocket& socket, const PlannedLink& link, ScratchRecord& record);
+    void lend_all(NetlinkSocket& socket, const std::vector<PlannedLink>& links, ScratchRecord& record);
 
     UniqueFd namespace_; // the container's; kept only while something is lent
     std::vector<LentLink> lent_;

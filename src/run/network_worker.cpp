@@ -47,7 +47,7 @@ std::string first_line(std::string_view text) { return printable(text.substr(0, 
 NetworkWorker::NetworkWorker(const NetworkRequest& request, ScratchRecord& record, bool quiet) : quiet_(quiet) {
     const std::string path = find_worker(kName, "published ports and managed networks");
     auto ends = PacketSocket::create().or_throw("nspawn-network");
-    record.add(ScratchKind::ports, kPortRecords);
+    record.add(ScratchKind::ports, of_this_network(kPortRecords));
     process_ = clone_process({}).or_throw("starting nspawn-network");
     if (!process_.valid()) {
         become_worker(path, ends.second.fd());
@@ -110,7 +110,7 @@ void NetworkWorker::pass_on(const NetworkMessage& message) const {
     }
 }
 
-bool NetworkWorker::hear(bool running) {
+bool NetworkWorker::hear() {
     for (;;) {
         const Result<std::optional<PacketSocket::Packet>> packet = socket_.receive(true);
         if (packet.error() == EAGAIN) {
@@ -118,12 +118,11 @@ bool NetworkWorker::hear(bool running) {
         }
         const auto message = packet.ok() && packet.value() ? parse_packet(packet.value()->text) : std::nullopt;
         if (!message) {
-            if (running) { // else the start fails for the same reason, or will ask itself
-                log::warning("{} has ended: nobody looks after the container's network any more", kName);
-            }
             return false;
         }
-        pass_on(*message);
+        if (message->kind != NetworkMessageKind::ready) { // of one that was started again
+            pass_on(*message);
+        }
     }
 }
 

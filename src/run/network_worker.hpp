@@ -29,8 +29,7 @@ public:
     // Throws Error with its words when it could not do what is wanted.
     void await_ready();
     // What it has said meanwhile, passed on to the user. False: it has ended, and nobody looks after the network.
-    // `running`: the payload does.
-    bool hear(bool running);
+    bool hear();
     // The container has ended: it takes everything back from now on.
     void let_go() { socket_.close(); }
     // … and waits for that. False: it did not end as it should, and something may be left.

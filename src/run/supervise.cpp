@@ -116,13 +116,39 @@ void Supervisor::watch_network() {
     }
 }
 
+// One that dies is started again, at once the first time; one that dies again and again is not.
 void Supervisor::on_network() {
-    if (!launch_->network_worker.hear(running_)) {
-        loop_.forget(launch_->network_worker.fd());
+    constexpr std::chrono::seconds kLongAgo(60);
+    constexpr int kMostDeaths = 5;
+    constexpr EventLoop::Duration kPause(500);
+    if (launch_->network_worker.hear()) {
+        return;
+    }
+    loop_.forget(launch_->network_worker.fd());
+    const auto now = std::chrono::steady_clock::now();
+    network_deaths_ = now - network_death_ > kLongAgo ? 1 : network_deaths_ + 1;
+    network_death_ = now;
+    if (network_deaths_ > kMostDeaths) {
+        log::warning("nspawn-network has ended {} times: nobody looks after the container's network any more",
+                     network_deaths_);
+        return;
+    }
+    log::warning("nspawn-network has ended: it is started again");
+    network_restart_ =
+        loop_.start_timer(kPause * (network_deaths_ - 1), [this] { restart_network(); }).or_throw("nspawn-network");
+}
+
+void Supervisor::restart_network() {
+    try {
+        restart_network_worker(*launch_, plan_);
+        watch_network();
+    } catch (const Error& error) {
+        log::warning("nobody looks after the container's network any more: {}", error.message());
     }
 }
 
 void Supervisor::forget_all(const Launch& launch) {
+    loop_.cancel_timer(network_restart_);
     loop_.forget(launch.network_worker.fd());
     loop_.forget_closed(launch.leader.get());
     loop_.forget_closed(launch.handshake->fd());

@@ -53,6 +53,7 @@ private:
     void on_notification();
     void watch_network();
     void on_network();
+    void restart_network();
     void payload_runs();
     void stop_requested(int signal, size_t counter);
     void kill_leader();
@@ -73,6 +74,9 @@ private:
     std::optional<Error> failure_;
     bool running_ = false;
     bool terminated_ = false;
+    std::chrono::steady_clock::time_point network_death_{}; // of the last nspawn-network that has died
+    int network_deaths_ = 0;                                // in short order
+    EventLoop::TimerId network_restart_;
     std::array<unsigned, 4> stop_requests_{}; // one for each signal that asks to stop
 };
 

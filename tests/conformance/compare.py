@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -220,7 +221,7 @@ FILTERS = {
 }
 
 
-# name: options; the links of container and host are compared, on a host with a bridge br0 and a pair dum0, dum1.
+# name: options; the links of container and host are compared, on a host with the links of HOST_LINKS.
 NETWORKS = {
     "network-veth": ["-M", "short", "-n"],
     "network-veth-long": ["-M", "averyveryverylongmachinename", "-n"],
@@ -230,7 +231,16 @@ NETWORKS = {
     "network-extra": ["-M", "short", "--network-veth-extra=foo:bar", "--network-veth-extra=baz"],
     "network-macvlan": ["-M", "short", "--network-macvlan=dum0", "--network-macvlan=dum1"],
     "network-interface": ["-M", "short", "--network-interface=dum0"],
+    "network-extra-slash": ["-M", "short", "--network-veth-extra=foo:a/b"],
+    "network-extra-long": ["-M", "short", "--network-veth-extra=foo:sixteencharslong"],
+    "network-extra-reserved": ["-M", "short", "--network-veth-extra=foo:all"],
+    "network-extra-same": ["-M", "short", "--network-veth-extra=all"],
+    "network-zone-empty": ["-M", "short", "--network-zone="],
+    "network-macvlan-long": ["-M", "short", "--network-macvlan=afifteenletters"],
 }
+# As these, but started again after a SIGKILL, while somebody else is still in the network.
+NETWORKS_AGAIN = {"network-again": ["-M", "short", "-n", "--network-veth-extra=extra"]}
+OWN_LINKS = ("br0", "dum0", "dum1", "afifteenletters", "otherend")
 
 
 class Runner:
@@ -527,6 +537,7 @@ HOST_LINKS = """
 bind=$(mktemp -d); mount --rbind /sys/fs/cgroup $bind; mount -t sysfs sysfs /sys; mount --rbind $bind /sys/fs/cgroup
 umount -l $bind; rmdir $bind; mount -o remount,ro,bind /sys
 ip link set lo up; ip link add br0 type bridge; ip link add dum0 type veth peer name dum1; ip link set dum0 up; ip link set dum1 up
+ip link add afifteenletters type veth peer name otherend
 echo ready; exec sleep 120
 """
 
@@ -537,7 +548,7 @@ def links_of(pid):
     result = {}
     for link in json.loads(done.stdout):
         info = link.get("linkinfo", {})
-        fixed = link["ifname"] not in ("br0", "dum0", "dum1") # the others' addresses are new for each host
+        fixed = link["ifname"] not in OWN_LINKS # the others' addresses are new for each host
         result[link["ifname"]] = " ".join(str(part) for part in (
             info.get("info_kind", "-"), ",".join(sorted(set(link["flags"]) - {"LOWER_UP", "NO-CARRIER", "M-DOWN"})), link["mtu"],
             link["address"] if fixed else "*", link.get("master", "-"), ",".join(link.get("altnames", [])) or "-",
@@ -545,22 +556,53 @@ def links_of(pid):
     return result
 
 
-def observe_network(runner, tree, options):
+def visit(pid):
+    """A process in the network of the given one."""
+    visitor = subprocess.Popen(["nsenter", f"--net=/proc/{pid}/ns/net", "sleep", "100"])
+    end = time.monotonic() + 10
+    while os.readlink(f"/proc/{visitor.pid}/ns/net") != os.readlink(f"/proc/{pid}/ns/net"):
+        if time.monotonic() > end:
+            raise RuntimeError("nobody came into the network")
+        time.sleep(0.02)
+    return visitor
+
+
+def leave(visitor):
+    if visitor:
+        visitor.kill()
+        visitor.wait()
+
+
+def observe_network(runner, tree, options, again=False):
+    visitor = None
     host = subprocess.Popen(["unshare", "--net", "--mount", "--propagation=private", "sh", "-c", HOST_LINKS],
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         host.stdout.readline()
         enter = ["nsenter", f"--net=/proc/{host.pid}/ns/net", f"--mount=/proc/{host.pid}/ns/mnt", "--"]
-        process = subprocess.Popen([*enter, *runner.command(tree, options, ["probe", "wait-signal", "0"])],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        try:
+        command = [*enter, *runner.command(tree, options, ["probe", "wait-signal", "0"])]
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, **pipes)
+        if again:
             process.stdout.readline()
-            seen = {"container": links_of(payload_of(process.pid)), "host": links_of(host.pid)}
+            payload = payload_of(process.pid)
+            visitor = visit(payload)
+            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(payload, signal.SIGKILL) # it lives on without the original
+            process.communicate(timeout=30)
+            process = subprocess.Popen(command, **pipes)
+        try:
+            if process.stdout.readline():
+                seen = {"container": links_of(payload_of(process.pid)), "host": links_of(host.pid)}
+            else:
+                seen = {"run": {"status": str(process.wait(timeout=30))}}
         finally:
             process.terminate()
             process.communicate(timeout=30)
+            leave(visitor)
         end = time.monotonic() + 5 # what goes with the container's network goes in the kernel's own time
-        while len(links_of(host.pid)) > 4 and time.monotonic() < end:
+        while len(links_of(host.pid)) > 1 + len(OWN_LINKS) and time.monotonic() < end:
             time.sleep(0.05)
         seen["afterwards"] = links_of(host.pid)
         return seen
@@ -656,6 +698,8 @@ def main():
             compare(name, lambda runner: observe_filter(runner, tiny, options))
         for name, options in NETWORKS.items():
             compare(name, lambda runner: observe_network(runner, tiny, options))
+        for name, options in NETWORKS_AGAIN.items():
+            compare(name, lambda runner: observe_network(runner, tiny, options, again=True))
         for option in HOST_MODES:
             for name, kind in HOST_TREES.items():
                 if "journal" not in option or name == "none":

@@ -5,13 +5,6 @@
 
 load helpers
 
-stages_of() {
-    nspawn --dry-run --json "$@" | python3 -c '
-import json, sys
-for stage in json.load(sys.stdin)["stages"]:
-    print(stage if isinstance(stage, str) else stage["name"])'
-}
-
 # An init that does as it is told: with -b the words are its arguments.
 prepare() {
     rm "$TREE/usr/sbin/init"
@@ -84,8 +77,6 @@ WAYS=(
         assert_nothing_left_behind || fail "a kill with $way leaves something behind after the next start"
     done
 }
-
-no_process_is_left() { [[ -z $(processes_of_test) ]]; }
 
 @test "the supervisor killed while the payload runs: the payload dies, the next start cleans up" {
     local way leader

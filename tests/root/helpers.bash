@@ -1,7 +1,8 @@
 # helpers.bash — what every root test shares: a tree of its own, a way to run the program, and the proof that nothing
 # is left behind. Load it first and let it do setup and teardown:
 #     load helpers
-# Environment, set by ctest: NSPAWN (the program), PROBE (tests/tools/probe), NSPAWN_SOURCE (the checkout).
+# Environment, set by ctest: NSPAWN (the program), PROBE (tests/tools/probe), NSPAWN_SOURCE (the checkout), NSS_MODULE (the
+# module of the name service).
 # Files: $TREE, in $PLACE, which holds nothing else; anything else a test makes goes to $BATS_TEST_TMPDIR itself.
 
 bats_require_minimum_version 1.5.0
@@ -118,12 +119,22 @@ assert_one_error_line() {
     if (($#)); then [[ ${stderr_lines[0]} =~ $1 ]] || fail "'${stderr_lines[0]}' does not match '$1'"; fi
 }
 
+# The names of all stages of such a start, one a line.
+stages_of() {
+    nspawn --dry-run --json "$@" | python3 -c '
+import json, sys
+for stage in json.load(sys.stdin)["stages"]:
+    print(stage if isinstance(stage, str) else stage["name"])'
+}
+
 # --- what is there before and after -------------------------------------------------------------------------------
 
 host_state() { /usr/bin/python3 "$TESTS/root/host_state.py" "$NSPAWN" "$PLACE" "$TREE"; }
 
 # The processes of the program and of the tree that run now, one a line.
 processes_of_test() { /usr/bin/python3 "$TESTS/root/host_state.py" --processes "$NSPAWN" "$TREE"; }
+
+no_process_is_left() { [[ -z $(processes_of_test) ]]; }
 
 remember_host() { HOST_BEFORE=$(host_state); }
 

@@ -6,9 +6,7 @@ load three_networks
 
 prepare() {
     make_networks
-    MEMBERS=()
-    STATE=/run/nspawn/network
-    rm -rf "$STATE" # of earlier runs, which leave its empty directories
+    forget_leases
 }
 
 cleanup() {
@@ -25,46 +23,6 @@ start() {
     on_host_nspawn -q -P -D "$TREE" "$@" sh -c 'echo up; exec sleep 1000'
     await_output up
     LEADER=$(leader_of "$SUPERVISOR")
-}
-
-# A further member, in a tree and with files of its own: join NAME OPTION...
-join() {
-    local name=$1
-    shift
-    cp -a --reflink=auto "$TREE" "$BATS_TEST_TMPDIR/$name"
-    "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$BATS_TEST_TMPDIR/$name" -M "$name" "$@" \
-        sh -c 'echo up; exec sleep 1000' >"$BATS_TEST_TMPDIR/$name.out" 2>&1 </dev/null 3>&- &
-    JOINED=$!
-    MEMBERS+=("$JOINED")
-    await 20 grep -q up "$BATS_TEST_TMPDIR/$name.out" || { cat "$BATS_TEST_TMPDIR/$name.out"; return 1; }
-}
-
-leave() {
-    kill -TERM "$1"
-    wait "$1" || true
-}
-
-address_of() { sed -n "s/^ADDRESS=\([0-9.]*\)\/.*/\1/p" "$STATE/machines/$1"; }
-address6_of() { sed -n "s/^ADDRESS=\([0-9a-f]*:[0-9a-f:]*\)\/.*/\1/p" "$STATE/machines/$1"; }
-gateway_of() { sed -n "s/^GATEWAY=\([0-9.]*\)$/\1/p" "$STATE/machines/$1"; }
-
-# ask SERVER NAME TYPE: the last bytes of the answer as an address, by UDP.
-ask() {
-    in_container /usr/bin/python3 - "$@" <<'PYTHON'
-import socket, struct, sys
-server, name, kind = sys.argv[1], sys.argv[2], int(sys.argv[3])
-question = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0" + struct.pack(">HH", kind, 1)
-s = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(5)
-s.sendto(struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + question, (server, 53))
-answer = s.recv(4096)
-if answer[3] & 15 or answer[7] == 0:
-    print("none", answer[3] & 15)
-elif kind == 12:
-    print(answer[-len(answer) + 12 + len(question) + 12 :].decode("latin1").strip("\0")[1:])
-else:
-    print(socket.inet_ntop(socket.AF_INET6 if kind == 28 else socket.AF_INET, answer[-16 if kind == 28 else -4 :]))
-PYTHON
 }
 
 nothing_is_left() {
@@ -142,6 +100,17 @@ s.recv(100)"
     assert_output --partial 'inet 10.77.0.'
 }
 
+@test "an address that another container was given by hand is none to choose" {
+    join one --network=zone:lab,address=10.77.0.2/30
+    # All that this pool has for containers is that one.
+    run -1 --separate-stderr inside_host --network-zone=lab --network-managed --network-pool=10.77.0.0/30 true
+    assert_one_error_line 'all addresses of 10.77.0.0/30 are taken'
+    leave "$JOINED"
+    run inside_host --network-zone=lab --network-managed --network-pool=10.77.0.0/30 true
+    assert_success
+    rm -rf "$BATS_TEST_TMPDIR/one"
+}
+
 @test "a bridge with somebody's address is theirs" {
     on_host ip link add br0 type bridge
     on_host ip addr add 192.168.7.1/24 dev br0
@@ -179,6 +148,27 @@ s.recv(100)"
     await 5 nothing_is_left
 }
 
+@test "the worker killed: another one looks after the network, and leaves the container's side alone" {
+    start --network-managed
+    in_container ip addr add 192.0.2.77/32 dev host0
+    in_container ip route replace default via "$(gateway_of tree)" metric 77
+    local old
+    old=$(pgrep -P "$SUPERVISOR" -f nspawn-network)
+    kill -KILL "$old"
+    works_again() {
+        local now
+        now=$(pgrep -P "$SUPERVISOR" -f nspawn-network) && [[ $now != "$old" ]] &&
+            in_container ping -c1 -W1 203.0.113.2 && [[ $(ask "$(gateway_of tree)" host 1) == "$(gateway_of tree)" ]]
+    }
+    await 20 works_again
+    run in_container ip -o -4 addr show dev host0
+    assert_output --partial 192.0.2.77
+    run in_container ip route
+    assert_output --partial 'metric 77'
+    stop
+    await 5 nothing_is_left
+}
+
 @test "another firewall's drop policy is named" {
     on_host nft add table ip filter
     on_host nft add chain ip filter FORWARD '{ type filter hook forward priority 0; policy drop; }'
@@ -200,6 +190,94 @@ s.recv(100)"
     await 5 nothing_is_left
 }
 
+@test "--network-managed=dhcp: a later member of a zone has it too, also after the first one that asked for it has left" {
+    command -v dnsmasq >/dev/null || skip "no dnsmasq"
+    local ask="busybox udhcpc -i host0 -n -q -f -t 5 -T 2 -s /bin/true"
+    join one --network-zone=lab --network-managed
+    local one=$JOINED
+    join two --network-zone=lab --network-managed=dhcp
+    local two=$JOINED
+    join three --network-zone=lab --network-managed=dhcp
+    local three=$JOINED
+    LEADER=$(leader_of "$two")
+    in_container ip link set host0 up
+    run in_container $ask
+    assert_output --partial "lease of $(address_of two) obtained"
+    leave "$two"
+    LEADER=$(leader_of "$three")
+    in_container ip link set host0 up
+    run in_container $ask
+    assert_output --partial "lease of $(address_of three) obtained"
+    leave "$three"
+    leave "$one"
+    rm -rf "$BATS_TEST_TMPDIR"/{one,two,three}
+    await 5 nothing_is_left
+}
+
+@test "an interface that gets its route later is a way out too, and no way between two of the host's" {
+    start --network-managed
+    on_host ip link add late type veth peer name eth1 netns "$OUTSIDE"
+    outside ip addr add 198.51.100.2/24 dev eth1
+    outside ip link set eth1 up
+    on_host ip link set late up
+    on_host ip addr add 198.51.100.1/24 dev late
+    reaches_late() { in_container ping -c1 -W1 198.51.100.2; }
+    await 15 reaches_late
+    both_are_fenced() { rules | grep -q 'iifname { "late", "wan" } oifname { "late", "wan" } drop\|iifname { "wan", "late" } oifname { "wan", "late" } drop'; }
+    await 5 both_are_fenced
+    run in_container ping -c1 -W5 203.0.113.2
+    assert_success
+    [[ $(setting ipv4/conf/late/forwarding) == 1 ]]
+    stop
+    await 5 nothing_is_left
+    [[ $(setting ipv4/conf/late/forwarding) == 0 ]]
+}
+
+@test "two hosts in network namespaces of their own, with one /run, do not disturb each other" {
+    unshare -n sleep 1000 3>&- &
+    local other=$!
+    MEMBERS+=("$other")
+    await 5 in_other_network "$other"
+    on_other() { nsenter --net="/proc/$other/ns/net" "$@"; }
+    on_other ip link add wan type dummy 2>/dev/null || on_other ip link add wan type veth peer name wan1
+    on_other ip link set wan up
+    on_other ip addr add 192.0.2.1/24 dev wan
+    join here --network-zone=lab --network-managed
+    local here=$JOINED
+    cp -a --reflink=auto "$TREE" "$BATS_TEST_TMPDIR/there"
+    nsenter --net="/proc/$other/ns/net" "$NSPAWN" -q -P -D "$BATS_TEST_TMPDIR/there" --network-zone=lab --network-managed \
+        sh -c 'echo up; exec sleep 1000' >"$BATS_TEST_TMPDIR/there.out" 2>&1 </dev/null 3>&- &
+    local there=$!
+    MEMBERS+=("$there")
+    await 20 grep -q up "$BATS_TEST_TMPDIR/there.out"
+    # Each has rules, names and forwarding of its own.
+    run on_other nft list tables
+    assert_output 'table inet io.nspawn-vz-lab'
+    [[ $(on_other cat /proc/sys/net/ipv4/conf/wan/forwarding) == 1 ]]
+    LEADER=$(leader_of "$here")
+    run ask "$(gateway_of here)" there 1
+    assert_output --partial none
+    # A run that was killed here is cleared up here, whoever starts there meanwhile.
+    local worker
+    worker=$(pgrep -P "$here" -f nspawn-network)
+    kill -KILL "$worker" "$here"
+    wait "$here" 2>/dev/null || true
+    await 5 has_ended "$worker"
+    run on_other "$NSPAWN" -q -P -x -D "$BATS_TEST_TMPDIR/there" -n true </dev/null
+    assert_success
+    on_host ip link show vz-lab
+    [[ $(setting ipv4/conf/wan/forwarding) == 1 && $(on_other cat /proc/sys/net/ipv4/conf/wan/forwarding) == 1 ]]
+    "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$BATS_TEST_TMPDIR/here" true </dev/null
+    gone_here() { ! on_host ip link show vz-lab && [[ $(setting ipv4/conf/wan/forwarding) == 0 ]]; } 2>/dev/null
+    await 5 gone_here
+    [[ $(on_other cat /proc/sys/net/ipv4/conf/wan/forwarding) == 1 ]]
+    leave "$there"
+    [[ $(on_other cat /proc/sys/net/ipv4/conf/wan/forwarding) == 0 ]]
+    kill "$other"
+    rm -rf "$BATS_TEST_TMPDIR"/{here,there}
+    await 5 nothing_is_left
+}
+
 @test "what cannot be is one line" {
     run -1 --separate-stderr inside_host --network-managed --network-macvlan=wan true
     assert_one_error_line 'needs a link to the host'
@@ -207,6 +285,13 @@ s.recv(100)"
     assert_one_error_line 'neither a boolean nor auto or dhcp'
     run -1 --separate-stderr inside_host --network-pool=10.0.0.1/8 true
     assert_one_error_line 'did you mean 10.0.0.0/8'
+    run -1 --separate-stderr inside_host --network-managed --network-pool=224.0.0.0/8 true
+    assert_one_error_line 'is a multicast address'
+    run -1 --separate-stderr inside_host --network-managed --network-pool=fe80::/64 true
+    assert_one_error_line 'is a link-local address'
+    run -1 --separate-stderr on_host "$TESTS/tools/without-nftables.py" "$NSPAWN" -q -P -D "$TREE" --network-managed true
+    assert_one_error_line 'NAT for ve-tree cannot be set'
+    [[ ${stderr_lines[1]} == *nf_tables* ]]
 }
 
 @test "fifty members at once all have addresses of their own" {

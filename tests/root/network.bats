@@ -17,6 +17,7 @@ cleanup() {
         kill "$HOST"
         wait "$HOST" || true
     fi
+    rm -rf /run/nspawn/network # its empty directories stay between runs on purpose
 }
 
 differs_from_ours() { [[ $(readlink "/proc/$HOST/ns/net") != "$(readlink /proc/self/ns/net)" ]]; }
@@ -319,6 +320,19 @@ attribute() { host ip -d -o link show dev "$1" | grep -o -- "$2"; }
     run await_exit
 }
 
+@test "--network=: an address is one container's on a bridge or zone" {
+    in_background_on_host -q -P --read-only -D "$TREE" -M one --network=zone:pair,address=10.9.7.2/30 sh -c 'echo up; sleep 20'
+    await_output '^up$'
+    run -1 --separate-stderr nspawn -q -P --read-only -D "$TREE" -M two --network=zone:pair,address=10.9.7.2/30 true
+    assert_one_error_line "the address 10.9.7.2 on vz-pair is another container's"
+    run nspawn -q -P --read-only -D "$TREE" -M two --network=zone:other,address=10.9.7.2/30 true
+    assert_success
+    kill "$SUPERVISOR"
+    run await_exit
+    run nspawn -q -P --read-only -D "$TREE" -M two --network=zone:pair,address=10.9.7.2/30 true
+    assert_success
+}
+
 @test "several bridges, several interfaces" {
     host ip link add br0 type bridge
     host ip link add br1 type bridge
@@ -328,9 +342,18 @@ attribute() { host ip -d -o link show dev "$1" | grep -o -- "$2"; }
 }
 
 @test "no permission: one line that says what is missing" {
-    run -1 --separate-stderr nsenter --net="/proc/$HOST/ns/net" -- capsh --drop=cap_net_admin -- -c \
-        "exec '$NSPAWN' -q -P -D '$TREE' -n true"
-    assert_one_error_line 'Operation not permitted'
+    host ip link add out0 type veth peer name out1
+    host ip link add br0 type bridge
+    local words
+    for words in --private-network -n --network-zone=z --network-bridge=br0 --network-macvlan=out0 --network-interface=out0 \
+        --network-veth-extra=x "-n -p 80" "-n --network-managed"; do
+        run -1 --separate-stderr nsenter --net="/proc/$HOST/ns/net" -- capsh --drop=cap_net_admin -- -c \
+            "exec '$NSPAWN' -q -P -D '$TREE' $words true"
+        assert_one_error_line 'Operation not permitted'
+        [[ ${stderr_lines[1]} == *CAP_NET_ADMIN* ]]
+    done
+    run host_links
+    assert_output "$(printf 'br0\nout0\nout1')"
 }
 
 @test "bad names, addresses and combinations are one line" {
@@ -338,6 +361,8 @@ attribute() { host ip -d -o link show dev "$1" | grep -o -- "$2"; }
     for words in --network-veth-extra= --network-veth-extra=a:b:c --network-veth-extra=sixteencharslong \
         --network-interface=a/b --network-macvlan= "--network-ipvlan=a b%" --network-zone=sixteencharslong --network-zone= \
         --network-bridge= --network=veth:x --network=bridge --network=tap --network=veth,mac=01:00:00:00:00:00 \
+        --network=veth,address=224.0.0.1/24 --network=veth,address=10.0.0.0/24 --network=veth,address=10.0.0.255/24 \
+        --network=veth,address=127.0.0.1/8 --network=veth,address=ff02::1/64 --network=veth,address=10.0.0.1/8,address=10.0.0.1/9 \
         --network=veth,address=10.0.0.1 --network=veth,gateway=10.0.0.1 --network=host,name=x --network=machine:_; do
         run -1 --separate-stderr nspawn -q -P -D "$TREE" "$words" true
         assert_one_error_line

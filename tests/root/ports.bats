@@ -266,11 +266,48 @@ END
 
 worker_of() { pgrep -P "$1" -x nspawn-network; }
 
-@test "after SIGKILL of the worker the user hears of it, and the next run takes back what it left" {
+# Kills the worker, and waits until there is another one.
+kill_worker() {
+    OLD_WORKER=$(worker_of "$SUPERVISOR")
+    kill -KILL "$OLD_WORKER"
+    await 15 has_new_worker
+}
+has_new_worker() {
+    local now
+    now=$(worker_of "$SUPERVISOR") && [[ $now != "$OLD_WORKER" ]]
+}
+answered() { [[ $("$@" 2>/dev/null) == "$ANSWER" ]]; }
+
+@test "after SIGKILL of the worker another one publishes the ports again, and the user hears of it" {
+    publish -p 8080:80 -p udp:8080:80
+    answering web 80
+    await 5 published '10.9.8.7'
+    kill_worker
+    run grep -c 'nspawn-network has ended: it is started again' "$BATS_TEST_TMPDIR/err"
+    assert_output 1
+    ANSWER='web 10.9.8.1 hello' await 10 answered on_host "$PEER" ask tcp 127.0.0.1 8080 hello
+    ANSWER='web 203.0.113.2 hello' await 10 answered outside "$PEER" ask tcp 203.0.113.1 8080 hello
+    # What comes later is followed too.
+    in_container ip addr del 10.9.8.7/24 dev host0
+    in_container ip addr add 10.9.8.9/24 dev host0
+    await 5 published 'udp . 8080 : 10.9.8.9 . 80'
+    stop
+    run rules
+    assert_output ''
+    run cat "$BATS_TEST_TMPDIR/err"
+    assert_output --regexp '^[^
+]*nspawn-network has ended: it is started again$'
+}
+
+@test "a worker that is killed again and again is given up, and the next run takes back what it left" {
     publish -p 8080:80
     await 5 published '10.9.8.7'
+    local death
+    for death in {1..5}; do kill_worker; done
+    await 10 published '10.9.8.7'
     kill -KILL "$(worker_of "$SUPERVISOR")"
-    await 5 grep -q 'nspawn-network has ended' "$BATS_TEST_TMPDIR/err"
+    await 5 grep -q 'has ended 6 times: nobody looks after' "$BATS_TEST_TMPDIR/err"
+    has_ended "$SUPERVISOR" && fail "the container has ended too"
     stop
     published '10.9.8.7' || fail "nothing was left: the test shows nothing"
     run "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$TREE" true </dev/null
@@ -290,8 +327,6 @@ worker_of() { pgrep -P "$1" -x nspawn-network; }
     run rules
     assert_output ''
 }
-
-no_process_is_left() { [[ -z $(processes_of_test) ]]; }
 
 @test "the shared rules are exactly the original's" {
     command -v systemd-nspawn >/dev/null || skip "the original is not installed"
@@ -330,6 +365,22 @@ no_process_is_left() { [[ -z $(processes_of_test) ]]; }
     run rules
     assert_output --partial fence
     refute_output --partial io.systemd
+}
+
+@test "a kernel without nf_tables is named; a port for the host alone does without" {
+    run --separate-stderr on_host "$TESTS/tools/without-nftables.py" "$NSPAWN" -q -P -D "$TREE" --private-network -p 8080 true </dev/null
+    assert_failure 1
+    assert_one_error_line 'packet filter \(nftables\) does not do network address translation here'
+    [[ ${stderr_lines[1]} == *CONFIG_NF_TABLES* ]]
+    run on_host "$TESTS/tools/without-nftables.py" "$NSPAWN" -q -P -D "$TREE" --private-network -p 127.0.0.1:8080:80 true </dev/null
+    assert_success
+}
+
+@test "an address that the host does not have is told" {
+    run "$BATS_TEST_TMPDIR/nspawn-on-host" --console=read-only -D "$TREE" --private-network -p 198.51.100.9:80 -p 203.0.113.1:81 true </dev/null
+    assert_success
+    assert_output --partial '198.51.100.9 is no address of this host now'
+    refute_output --partial '203.0.113.1 is no address'
 }
 
 @test "without the right to change the packet filter the start ends" {

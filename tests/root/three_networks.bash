@@ -35,3 +35,51 @@ stop() {
     kill -TERM "$SUPERVISOR"
     await_exit >/dev/null || true
 }
+
+# --- machines whose addresses are known ------------------------------------------------------------------------------
+
+STATE=/run/nspawn/network
+MEMBERS=()
+
+# What earlier runs have left: empty directories, which stay between runs on purpose.
+forget_leases() { rm -rf "$STATE"; }
+
+# A further member, in a tree and with files of its own: join NAME OPTION...
+join() {
+    local name=$1
+    shift
+    cp -a --reflink=auto "$TREE" "$BATS_TEST_TMPDIR/$name"
+    "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$BATS_TEST_TMPDIR/$name" -M "$name" "$@" \
+        sh -c 'echo up; exec sleep 1000' >"$BATS_TEST_TMPDIR/$name.out" 2>&1 </dev/null 3>&- &
+    JOINED=$!
+    MEMBERS+=("$JOINED")
+    await 20 grep -q up "$BATS_TEST_TMPDIR/$name.out" || { cat "$BATS_TEST_TMPDIR/$name.out"; return 1; }
+}
+
+leave() {
+    kill -TERM "$1"
+    wait "$1" || true
+}
+
+address_of() { sed -n "s/^ADDRESS=\([0-9.]*\)\/.*/\1/p" "$STATE/machines/$1"; }
+address6_of() { sed -n "s/^ADDRESS=\([0-9a-f]*:[0-9a-f:]*\)\/.*/\1/p" "$STATE/machines/$1"; }
+gateway_of() { sed -n "s/^GATEWAY=\([0-9.]*\)$/\1/p" "$STATE/machines/$1"; }
+
+# ask SERVER NAME TYPE: the last bytes of the answer as an address, by UDP.
+ask() {
+    in_container /usr/bin/python3 - "$@" <<'PYTHON'
+import socket, struct, sys
+server, name, kind = sys.argv[1], sys.argv[2], int(sys.argv[3])
+question = b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\0" + struct.pack(">HH", kind, 1)
+s = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+s.sendto(struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + question, (server, 53))
+answer = s.recv(4096)
+if answer[3] & 15 or answer[7] == 0:
+    print("none", answer[3] & 15)
+elif kind == 12:
+    print(answer[-len(answer) + 12 + len(question) + 12 :].decode("latin1").strip("\0")[1:])
+else:
+    print(socket.inet_ntop(socket.AF_INET6 if kind == 28 else socket.AF_INET, answer[-16 if kind == 28 else -4 :]))
+PYTHON
+}

@@ -32,8 +32,15 @@ TEST(NetworkMessage, ARequestArrivesAsItWasMade) {
     const NetworkRequest heard = passed_on(request, packets, longest);
     EXPECT_EQ(heard.machine, "web");
     EXPECT_EQ(heard.ports, request.ports);
+    EXPECT_FALSE(heard.again);
     EXPECT_GT(packets, 20);
     EXPECT_LT(longest, 16384) << "as much as a packet holds";
+}
+
+TEST(NetworkMessage, ASuccessorIsToldThatItIsOne) {
+    size_t packets = 0;
+    size_t longest = 0;
+    EXPECT_TRUE(passed_on({.machine = "web", .ports = {}, .managed = {}, .again = true}, packets, longest).again);
 }
 
 TEST(NetworkMessage, AMessageIsAWordAndAText) {

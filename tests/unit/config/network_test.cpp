@@ -93,6 +93,19 @@ TEST(Network, OwnGrammarIsReadBack) {
     }
 }
 
+TEST(Network, AddressesThatAreNobodys) {
+    for (const char* keys :
+         {"address=224.0.0.1/24", "address=10.0.0.0/24", "address=10.0.0.255/24", "address=127.0.0.1/8",
+          "address=::1/64", "address=10.0.0.1/24,gateway=255.255.255.255", "address=10.0.0.1/24,address=10.0.0.1/16"}) {
+        EXPECT_NE(Saying({"--network=veth," + std::string(keys)}).problem(), "") << keys;
+    }
+    EXPECT_EQ(Saying({"--network=veth,address=10.0.0.0/31,address=fd00::/64"}).problem(), "");
+    for (const char* pool : {"224.0.0.0/8", "127.0.0.0/8", "fe80::/64", "ff00::/16"}) {
+        EXPECT_THAT(Saying({"--network-pool=" + std::string(pool)}).problem(),
+                    HasSubstr("cannot have addresses of it"));
+    }
+}
+
 TEST(Network, FilesReplaceTheWholeNetworkOrNothing) {
     Saying saying({"-n", "--network-macvlan=eth0", "--settings=override"});
     EXPECT_FALSE(saying.trusted("Network.VirtualEthernet=no").config().network.is_private);

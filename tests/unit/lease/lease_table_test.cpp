@@ -103,5 +103,26 @@ TEST_F(LeaseTableTest, EverybodyMayRead) {
     EXPECT_EQ(status.st_mode & 0777U, 0644U);
 }
 
+TEST_F(LeaseTableTest, ALinkOfOneHostIsNotThatOfAnother) {
+    LeaseTable table = lock();
+    LeaseRecord here = lease("here");
+    here.network_namespace = own_network_namespace();
+    LeaseRecord there = lease("there"); // on a link of the same name
+    there.network_namespace = here.network_namespace + 1;
+    const UniqueFd held_there = table.add(there, "").or_throw("");
+    UniqueFd held_here = table.add(here, "").or_throw("");
+    table.add_dhcp_host(here, "line\n").or_throw("");
+    const std::string lock_file = link_lock_file("vz-lab", directory_);
+    ASSERT_TRUE(open_at(AT_FDCWD, lock_file.c_str(), O_RDWR | O_CREAT, 0600).ok());
+    table.sweep();
+    EXPECT_EQ(access(lock_file.c_str(), F_OK), 0);
+    EXPECT_EQ(access((dhcp_hosts_directory("vz-lab", directory_) + "/here").c_str(), F_OK), 0);
+    held_here.reset();
+    table.sweep();
+    EXPECT_NE(access(lock_file.c_str(), F_OK), 0);
+    EXPECT_NE(access(dhcp_hosts_directory("vz-lab", directory_).c_str(), F_OK), 0);
+    EXPECT_EQ(table.leases().size(), 1U);
+}
+
 } // namespace
 } // namespace nspawn

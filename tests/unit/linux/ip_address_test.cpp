@@ -38,6 +38,24 @@ TEST(IpAddress, Networks) {
     EXPECT_FALSE(contains(*parse_ip_prefix("0.0.0.0/0"), *parse_ip_address("::")));
 }
 
+TEST(IpAddress, WhatNoInterfaceCanHave) {
+    const auto problem = [](const char* text) { return problem_of_interface_address(*parse_ip_prefix(text)); };
+    for (const char* text : {"10.0.0.1/24", "10.0.0.0/31", "10.0.0.255/32", "169.254.0.1/16", "fd00::/64", "fe80::1/64",
+                             "223.255.255.254/24", "2001:db8::1/128"}) {
+        EXPECT_EQ(problem(text), "") << text;
+    }
+    EXPECT_EQ(problem("10.0.0.0/24"), "is the network itself, and no address in it");
+    EXPECT_EQ(problem("10.0.0.255/24"), "is the broadcast address of its network");
+    EXPECT_EQ(problem("10.0.1.255/22"), "");
+    EXPECT_EQ(problem("224.0.0.1/32"), "is a multicast address");
+    EXPECT_EQ(problem("ff02::1/64"), "is a multicast address");
+    EXPECT_EQ(problem("255.255.255.255/32"), "is a reserved address");
+    EXPECT_EQ(problem("127.0.0.1/8"), "is a loopback address");
+    EXPECT_EQ(problem("::1/128"), "is a loopback address");
+    EXPECT_EQ(problem("0.0.0.1/8"), "is no address of a host");
+    EXPECT_EQ(problem("::/64"), "is no address of a host");
+}
+
 TEST(MacAddress, Grammar) {
     EXPECT_EQ(format_mac_address(*parse_mac_address("02:00:5E:00:53:ff")), "02:00:5e:00:53:ff");
     EXPECT_EQ(parse_mac_address("02-00-5e-00-53-ff"), parse_mac_address("02:00:5e:00:53:ff"));

@@ -10,6 +10,7 @@ IpAddress address(const char* text) { return parse_ip_address(text).value(); }
 
 LocalNames sample() {
     LocalNames names;
+    names.link = "vz-lab";
     names.host_name = "big.example";
     names.networks = {prefix("10.160.4.1/22"), prefix("fd01::1/64")};
     names.gateways = {address("10.160.4.1"), address("fd01::1")};
@@ -17,7 +18,12 @@ LocalNames sample() {
                        .link = "vz-lab",
                        .gateways = {},
                        .addresses = {prefix("10.160.4.7/22"), prefix("fd01::7/64")}},
-                      {.machine = "db", .link = "vz-lab", .gateways = {}, .addresses = {prefix("10.160.4.8/22")}}};
+                      {.machine = "db", .link = "vz-lab", .gateways = {}, .addresses = {prefix("10.160.4.8/22")}},
+                      {.machine = "fixed",
+                       .link = "ve-fixed",
+                       .gateways = {},
+                       .addresses = {prefix("10.160.0.2/28")},
+                       .fixed = {{"vz-lab", prefix("10.160.4.19/22")}, {"vz-other", prefix("10.9.9.9/24")}}}};
     return names;
 }
 
@@ -43,6 +49,8 @@ TEST(LocalNames, MachinesHaveTheirNames) {
     expect_addresses("db", dns::kTypeAaaa, {});
     expect_addresses("db", 16, {});
 }
+
+TEST(LocalNames, OnlyTheAddressesOnTheLinkAreTold) { expect_addresses("fixed", dns::kTypeAny, {"10.160.4.19"}); }
 
 TEST(LocalNames, TheHostHasSeveral) {
     for (const char* name : {"host", "_gateway", "big.example"}) {
@@ -71,6 +79,9 @@ TEST(LocalNames, AddressesOfTheNetworkHaveNames) {
     const auto host = name_of("1.4.160.10.in-addr.arpa");
     ASSERT_TRUE(host && host->records.size() == 1);
     EXPECT_EQ(host->records[0].data, pointer_record("big.example")->data);
+    const auto fixed = name_of("19.4.160.10.in-addr.arpa");
+    ASSERT_TRUE(fixed && fixed->records.size() == 1);
+    EXPECT_EQ(fixed->records[0].data, pointer_record("fixed")->data);
     const auto nobody = name_of("9.4.160.10.in-addr.arpa");
     ASSERT_TRUE(nobody);
     EXPECT_EQ(nobody->outcome, dns::Outcome::no_such_name);

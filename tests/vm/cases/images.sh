@@ -1,35 +1,13 @@
-# What only a kernel with device-mapper and vfat can show. Runs inside the machine; prints TAP.
+# What only a kernel with device-mapper and vfat can show. Runs inside the machine, with expect.sh; prints TAP.
 cd /images
 export DM_DISABLE_UDEV=1
-number=0
-
-# expect STATUS PATTERN NAME COMMAND...: the command's exit status, and a line of its output; and nothing is left behind.
-expect() {
-    status=$1 pattern=$2 name=$3
-    shift 3
-    number=$((number + 1))
-    output=$("$@" 2>&1 </dev/null)
-    got=$?
-    sleep 0.2 # the last user of a device lets go of it in its own time
-    left=$(losetup -a; ls /dev/mapper | grep -v control)
-    if [ "$got" = "$status" ] && echo "$output" | grep -qE -- "$pattern" && [ -z "$left" ]; then
-        echo "ok $number - $name"
-    else
-        echo "not ok $number - $name"
-        echo "# status $got, left behind: $left"
-        echo "$output" | sed 's/^/# /'
-        dmesg | tail -n 4 | sed 's/^/# kernel: /'
-    fi
-}
-run() { timeout 120 nspawn -q -P "$@"; }
+left_behind() { losetup -a; ls /dev/mapper | grep -v control; }
 with_passphrase() { # PASSPHRASE COMMAND...
     mkdir -p /run/credentials
     printf %s "$1" >/run/credentials/dissect.passphrase
     shift
     CREDENTIALS_DIRECTORY=/run/credentials "$@"
 }
-
-echo "# $(uname -r)"
 
 # --- verity ---
 hash=$(cat hash)
@@ -65,7 +43,7 @@ printf 'XXXX' | dd of=damaged.raw bs=1 seek=$((start * 512 + 500)) conv=notrunc 
 expect 1 'does not belong to the root hash|no file system that is known|cannot be read|cannot be mounted' "verity: one changed byte" run -i damaged.raw "--root-hash=$hash" true
 
 # --- overlays on this kernel ---
-mkdir /tree /mnt
+mkdir -p /tree /mnt
 mount -t squashfs -o loop squash /mnt && cp -a /mnt/. /tree && umount /mnt
 expect 0 'wrote' "a tree with -x" run -x -D /tree sh -c 'touch /x && echo wrote'
 expect 0 'wrote' "a tree with --volatile=overlay" run --volatile=overlay -D /tree sh -c 'touch /x && echo wrote'
@@ -149,4 +127,3 @@ expect 0 'two' "partitions with -x" run -i parts.raw -x sh -c 'echo one >/x; ech
 expect 1 'No such file' "partitions with -x: nothing is kept" run -i parts.raw cat /home/x
 expect 0 'ID=tiny' "/usr alone" run -i usr.raw cat /usr/lib/os-release
 expect 0 'ID=tiny' "/usr alone with --volatile=overlay" run -i usr.raw --volatile=overlay cat /usr/lib/os-release
-echo "1..$number"
