@@ -227,7 +227,7 @@ void CustomMounts::map_owners(CustomMountFd& mount, const Tree& tree, const Owne
     const Owner destination = what.mapping == BindMapping::owner ? owner_of_destination(what, tree) : Owner{};
     const IdMap map = map_of_bind(what, plan_.id_map, source, destination);
     if (!map.empty()) {
-        set_id_map(mount.mount, map, recursion(what), option_name(what));
+        set_id_map(mount.mount, map, what.maps_submounts ? recursion(what) : Recursive::no, option_name(what));
     }
 }
 
