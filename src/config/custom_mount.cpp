@@ -164,6 +164,7 @@ std::string format_bind(const CustomMount& mount) {
     }
     switch (mount.mapping) {
     case BindMapping::none:
+    case BindMapping::exact: // which no option can say
         break;
     case BindMapping::same:
         options.emplace_back("idmap");

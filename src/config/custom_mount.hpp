@@ -27,6 +27,7 @@ enum class BindMapping {
     owner,  // "owneridmap": the owner of the source is the owner of the destination
     user,   // "owner=": the owner of the source is this user of the container
     ranges, // "map=": these
+    exact,  // from the disk straight to the host's ids, as bundles say it
 };
 
 struct MountSource {
@@ -44,7 +45,9 @@ struct CustomMount {
     BindMapping mapping = BindMapping::none;
     uint32_t user = 0; // BindMapping::user: ids in the container
     uint32_t group = 0;
-    IdRanges ranges;     // BindMapping::ranges: `inside` the container, `outside` on disk
+    IdRanges ranges; // BindMapping::ranges: `inside` the container, `outside` on disk
+    IdMap exact_map; // BindMapping::exact: `inside` is on disk, `outside` the host's
+    bool maps_submounts = true;
     std::string options; // tmpfs: comma-separated mount options
     MountChange change;  // bind: what is different from the source's mount, beside read_only
     Propagation propagation = Propagation::unchanged; // bind: unchanged stands for our default, see bind_attributes()

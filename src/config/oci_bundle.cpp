@@ -105,6 +105,16 @@ void check_names(const OciBundle& bundle, const OciValue& config) {
     });
 }
 
+// "idmap" alone means the map of the container.
+void check_maps(const OciBundle& bundle, const OciValue& config) {
+    const bool asked = std::any_of(bundle.mounts.begin(), bundle.mounts.end(),
+                                   [](const CustomMount& mount) { return mount.mapping == BindMapping::same; });
+    if (asked && (bundle.runtime.inherited_namespaces & CLONE_NEWUSER) != 0) {
+        config.require("mounts").fail(
+            "an idmap without uidMappings and gidMappings needs a user namespace of the container's own");
+    }
+}
+
 } // namespace
 
 OciBundle parse_oci_bundle(std::string_view text, const std::string& directory) {
@@ -117,6 +127,7 @@ OciBundle parse_oci_bundle(std::string_view text, const std::string& directory) 
     }
     read_members(bundle, config, oci::kFields);
     check_names(bundle, config);
+    check_maps(bundle, config);
     return bundle;
 }
 

@@ -19,53 +19,32 @@ namespace {
 
 constexpr int64_t kLargestId = 4294967294;
 
-struct IdMapping {
-    int64_t inside = -1;
-    int64_t outside = -1;
-    int64_t size = 0;
+uint32_t read_id(const OciValue& value, int64_t least = 0) {
+    return static_cast<uint32_t>(value.integer(least, kLargestId));
+}
 
-    bool operator==(const IdMapping&) const = default;
-};
-
-constexpr OciField<IdMapping> kMappingFields[] = {
-    {"containerID", [](IdMapping& map, const OciValue& value) { map.inside = value.integer(0, kLargestId); }},
-    {"hostID", [](IdMapping& map, const OciValue& value) { map.outside = value.integer(0, kLargestId); }},
-    {"size", [](IdMapping& map, const OciValue& value) { map.size = value.integer(1, kLargestId); }},
+constexpr OciField<IdRange> kMappingFields[] = {
+    {"containerID", [](IdRange& range, const OciValue& value) { range.inside = read_id(value); }},
+    {"hostID", [](IdRange& range, const OciValue& value) { range.outside = read_id(value); }},
+    {"size", [](IdRange& range, const OciValue& value) { range.count = read_id(value, 1); }},
 };
 
 struct Reading {
     OciBundle& bundle;
     std::set<std::string> namespaces = {};
-    std::optional<IdMapping> users = {};
-    std::optional<IdMapping> groups = {};
+    IdRanges users = {};
+    IdRanges groups = {};
     std::vector<std::pair<std::string, std::string>> sysctl = {}; // with the place
 };
 
-std::optional<IdMapping> read_mapping(const OciValue& value) {
-    std::optional<IdMapping> mapping;
-    value.each([&](const OciValue& each) {
-        if (mapping) {
-            each.fail("only one mapping is supported");
-        }
-        for (const std::string_view key : {"containerID", "hostID", "size"}) {
-            (void)each.require(key);
-        }
-        read_members(mapping.emplace(), each, kMappingFields);
-        if (mapping->inside != 0) {
-            each.fail("only a mapping of the container's id 0 is supported");
-        }
-    });
-    return mapping;
-}
-
-// The tree is put together in a mount namespace of its own, process 1 is the payload, and users need to be known.
+// The tree is put together in a mount namespace of its own, and users need to be known.
 // There always is a new cgroup namespace: /sys/fs/cgroup would show, and let change, all of the host's groups without.
 constexpr struct {
     std::string_view name;
     uint64_t flag;
     bool can_be_joined;
     bool can_be_inherited;
-} kNamespaces[] = {{"mount", CLONE_NEWNS, false, false}, {"pid", CLONE_NEWPID, false, true},
+} kNamespaces[] = {{"mount", CLONE_NEWNS, false, false}, {"pid", CLONE_NEWPID, true, true},
                    {"ipc", CLONE_NEWIPC, true, true},    {"uts", CLONE_NEWUTS, true, true},
                    {"cgroup", 0, false, true},           {"user", CLONE_NEWUSER, false, true},
                    {"network", CLONE_NEWNET, true, true}};
@@ -236,8 +215,8 @@ constexpr OciField<OciBundle> kPersonalityFields[] = {
 
 constexpr OciField<Reading> kFields[] = {
     {"namespaces", [](Reading&, const OciValue&) {}}, // read before the others
-    {"uidMappings", [](Reading& reading, const OciValue& value) { reading.users = read_mapping(value); }},
-    {"gidMappings", [](Reading& reading, const OciValue& value) { reading.groups = read_mapping(value); }},
+    {"uidMappings", [](Reading& reading, const OciValue& value) { reading.users = read_id_ranges(value); }},
+    {"gidMappings", [](Reading& reading, const OciValue& value) { reading.groups = read_id_ranges(value); }},
     {"devices", [](Reading& reading,
                    const OciValue& value) { value.each([&](const OciValue& each) { read_device(reading, each); }); }},
     {"netDevices", [](Reading&, const OciValue& value) { value.fail("is not supported"); }},
@@ -259,21 +238,34 @@ constexpr OciField<Reading> kFields[] = {
 
 void settle_users(Reading& reading, const OciValue& value) {
     const bool wanted = reading.namespaces.count("user") != 0;
-    if (wanted != reading.users.has_value() || reading.users.has_value() != reading.groups.has_value()) {
+    if (wanted == reading.users.empty() || reading.users.empty() != reading.groups.empty()) {
         value.fail("a user namespace and both uidMappings and gidMappings belong together");
     }
     if (!wanted) {
         return;
     }
-    if (*reading.users != *reading.groups) {
+    if (reading.users != reading.groups) {
         value.require("gidMappings").fail("is not the same as uidMappings");
     }
-    say(reading.bundle, "private-users", value.require("uidMappings"),
-        fmt::format("{}:{}", reading.users->outside, reading.users->size));
+    say(reading.bundle, "private-users", value.require("uidMappings"), describe_id_ranges(reading.users));
     say(reading.bundle, "private-users-ownership", value.require("uidMappings"), "off");
 }
 
 } // namespace
+
+IdRanges read_id_ranges(const OciValue& value) {
+    IdRanges ranges;
+    value.each([&](const OciValue& each) {
+        for (const std::string_view key : {"containerID", "hostID", "size"}) {
+            (void)each.require(key);
+        }
+        read_members(ranges.emplace_back(), each, kMappingFields);
+    });
+    if (const std::string problem = find_id_range_problem(ranges); !problem.empty()) {
+        value.fail(problem);
+    }
+    return ranges;
+}
 
 void read_linux(OciBundle& bundle, const OciValue& value) {
     Reading reading{.bundle = bundle};

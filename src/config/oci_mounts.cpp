@@ -101,8 +101,12 @@ private:
             binds_ = binds_ || type_ == "bind";
         } else if (key == "options") {
             member.each([&](const OciValue& option) { read_option(option); });
-        } else if (key == "uidMappings" || key == "gidMappings") {
-            member.fail("is not supported");
+        } else if (key == "uidMappings") {
+            mount_.exact_map.users = read_id_ranges(member);
+            maps_owners_ = true;
+        } else if (key == "gidMappings") {
+            mount_.exact_map.groups = read_id_ranges(member);
+            maps_owners_ = true;
         } else {
             member.fail("unknown key");
         }
@@ -113,12 +117,33 @@ private:
         if (word == "bind" || word == "rbind") {
             binds_ = true;
             mount_.recursive = word == "rbind";
+        } else if (word == "idmap" || word == "ridmap") {
+            maps_owners_ = true;
+            maps_below_ = word == "ridmap";
         } else if (word == "unbindable" || word == "runbindable") {
             option.fail("is not supported");
         } else if (word.find(',') != std::string::npos) {
             option.fail("has a comma");
         } else if (word != "defaults") {
             sort(option);
+        }
+    }
+
+    // Without mappings of its own such a mount has the container's.
+    void settle_owners() {
+        const IdMap& map = mount_.exact_map;
+        if (map.users.empty() != map.groups.empty()) {
+            value_.fail("uidMappings and gidMappings belong together");
+        }
+        if (maps_owners_) {
+            mount_.mapping = map.empty() ? BindMapping::same : BindMapping::exact;
+            mount_.maps_submounts = maps_below_;
+        }
+    }
+
+    void refuse_map() const {
+        if (maps_owners_) {
+            value_.fail("the owners of nothing but a bind can be mapped");
         }
     }
 
@@ -151,6 +176,7 @@ private:
         if (source_.empty()) {
             value_.fail("a bind needs a source");
         }
+        settle_owners();
         mount_.kind = CustomMountKind::bind;
         for (const OciValue& flag : flags_) {
             mount_.change.add(*find_word(flag.text()));
@@ -163,6 +189,7 @@ private:
 
     // Whom it propagates to is no question: nobody else has this one.
     void read_tmpfs() {
+        refuse_map();
         mount_.kind = CustomMountKind::tmpfs;
         mount_.propagation = Propagation::unchanged;
         for (const OciValue& option : words_) {
@@ -177,6 +204,7 @@ private:
             leave_out(bundle_, value_, fmt::format("{} on {}", type_.empty() ? "bind" : type_, own.path));
             return;
         }
+        refuse_map();
         OciOwnMount mount;
         mount.target = own.path;
         for (const OciValue& flag : flags_) {
@@ -215,6 +243,8 @@ private:
     std::vector<OciValue> data_;  // the file system's
     std::vector<OciValue> words_; // both of these, as they came
     bool binds_ = false;
+    bool maps_owners_ = false;
+    bool maps_below_ = false; // the mounts below it, too
 };
 
 } // namespace

@@ -13,6 +13,9 @@ void leave_out(OciBundle& bundle, const OciValue& value);
 // The same of one word of several.
 void leave_out(OciBundle& bundle, const OciValue& value, std::string_view what);
 
+// An array of mappings: `inside` is "containerID", `outside` "hostID".
+IdRanges read_id_ranges(const OciValue& value);
+
 void read_process(OciBundle& bundle, const OciValue& value);
 void read_mounts(OciBundle& bundle, const OciValue& value);
 void read_linux(OciBundle& bundle, const OciValue& value);

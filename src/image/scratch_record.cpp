@@ -7,6 +7,7 @@
 #include "base/path.hpp"
 #include "base/text.hpp"
 #include "config/network_message.hpp"
+#include "image/path_claim.hpp"
 #include "image/scratch_directory.hpp"
 #include "image/scratch_mount.hpp"
 #include "image/worker_program.hpp"
@@ -175,6 +176,12 @@ Result<void> reclaim_runtime_entry(const std::string& path, int kind) {
     return {};
 }
 
+// Not while a living run uses it, too.
+Result<void> reclaim_directory(const std::string& path) {
+    const Result<PathClaim> claim = PathClaim::alone(path);
+    return claim.ok() ? reclaim_runtime_entry(path, AT_REMOVEDIR) : Result<void>(claim.system_error());
+}
+
 Result<void> reclaim_lease(const std::string& path) {
     if (path != lease_file(base_name(path))) {
         return SystemError{EINVAL, "path"};
@@ -237,7 +244,7 @@ Result<void> reclaim(ScratchKind kind, const std::string& path) {
     case ScratchKind::empty_cgroup:
         return is_within(path, "/sys/fs/cgroup") ? remove_empty_leftover_cgroup(path) : SystemError{EINVAL, "path"};
     case ScratchKind::directory:
-        return reclaim_runtime_entry(path, AT_REMOVEDIR);
+        return reclaim_directory(path);
     case ScratchKind::mount:
         return is_runtime_path(path) ? remove_leftover_mount(path) : SystemError{EINVAL, "path"};
     case ScratchKind::file:

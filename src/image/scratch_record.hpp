@@ -19,7 +19,7 @@ namespace nspawn {
 enum class ScratchKind {
     tree,         // a ScratchDirectory with all that is in it, btrfs subvolumes too
     cgroup,       // a control group made by CgroupBranch, with the groups below it and what runs in them
-    directory,    // an empty directory below the runtime directory
+    directory,    // an empty directory below the runtime directory, which living runs may have a PathClaim on
     mount,        // a ScratchMount below the runtime directory, with the directory it is on
     file,         // a regular file, socket, FIFO or symbolic link below the runtime directory
     empty_cgroup, // as cgroup, but before it is known that the group there is ours: only while nothing runs in it

@@ -63,6 +63,8 @@ IdMap bind_id_map(const CustomMount& mount, const IdMap& container, const Owner&
     case BindMapping::ranges:
         return {compose(mount.ranges, or_everything(container.users)),
                 compose(mount.ranges, or_everything(container.groups))};
+    case BindMapping::exact:
+        return mount.exact_map;
     }
     return {};
 }

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "plan/mount_table.hpp"
 #include "run/child_state.hpp"
+#include "run/joined_namespace.hpp"
 #include "run/oci_hooks.hpp"
 
 #include <fmt/format.h>
@@ -38,14 +39,10 @@ void join_bundle_namespaces(ChildState& state) {
         return;
     }
     for (const OciNamespace& space : bundle_of(state)->joined_namespaces) {
-        const std::string doing = fmt::format("config.json: {}: {}", space.place, space.path);
-        // Not a FIFO that nobody writes to.
-        const UniqueFd file = open_at(AT_FDCWD, space.path.c_str(), O_RDONLY | O_NONBLOCK).or_throw(doing);
-        const Result<void> joined = check(setns(file.get(), static_cast<int>(space.type)), "setns");
-        if (joined.error() == EINVAL) {
-            throw Error(fmt::format("{} is no namespace of this kind", doing)).with_code(EINVAL);
+        const bool born_there = space.type == CLONE_NEWPID && !has_private_users(state.plan);
+        if (!born_there) {
+            join_namespace(space);
         }
-        joined.or_throw(doing);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/file.hpp"
 #include "run/child_state.hpp"
+#include "run/joined_namespace.hpp"
 
 #include <fmt/format.h>
 
@@ -65,7 +66,9 @@ Result<MountFd> proc_from_inside(const UniqueFd& pid_namespace, std::span<const 
 
 Result<MountFd> make_proc(const ChildState& state) {
     const std::vector<MountOption>& options = proc_options(state.plan);
-    if (!state.contained.valid() || (state.plan.namespaces & CLONE_NEWPID) == 0) {
+    const bool sees_other_processes =
+        (state.plan.namespaces & CLONE_NEWPID) != 0 || find_joined_pid_namespace(state.plan.oci.get()) != nullptr;
+    if (!state.contained.valid() || !sees_other_processes) {
         return MountFd::create("proc", options, kProcAttributes);
     }
     const std::string path = fmt::format("/proc/{}/ns/pid", state.contained.pid());

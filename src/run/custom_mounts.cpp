@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include <fcntl.h>
@@ -48,7 +49,8 @@ void make_directory(int parent, const char* name, const CustomMount& mount) {
         fmt::format("{}: {}{}{}", option_name(mount), error_text(code), complaint.empty() ? "" : ": ", complaint),
         layers_do_not_fit
             ? "The upper directory must not be a layer twice, nor a mount point, nor on a file system that "
-              "cannot hold an overlay's changes."
+              "cannot hold an overlay's changes; and the kernel puts no more than two overlays on top of each other, "
+              "as which -x and --volatile=overlay count."
             : "")
         .with_code(code);
 }
@@ -91,11 +93,13 @@ MountAttributes bind_attributes(const MountCustom& operation) {
             mount.propagation == Propagation::unchanged ? usual : mount.propagation};
 }
 
-// The tree is attached in another process, which hands back the part and another copy of the whole.
-Result<MountFd> copy_where_attached(const MountCustom& operation, int source, CustomMounts::Tree& tree) {
-    const MountFd* const whole[] = {tree.replaceable};
-    Result<std::vector<MountFd>> copies = make_where_attached(whole, [&]() -> Result<std::vector<MountFd>> {
-        Result<MountFd> part = MountFd::clone_with(source, "", recursion(operation.what), bind_attributes(operation));
+// Makes a mount in another process, where the tree and `others` are attached; that process hands back another copy of
+// the whole tree, too, which takes its place.
+Result<MountFd> make_with_attached_tree(CustomMounts::Tree& tree, std::vector<const MountFd*> others,
+                                        const std::function<Result<MountFd>()>& make) {
+    others.push_back(tree.replaceable);
+    Result<std::vector<MountFd>> copies = make_where_attached(others, [&]() -> Result<std::vector<MountFd>> {
+        Result<MountFd> part = make();
         Result<MountFd> again = MountFd::clone_of(tree.root, "", Recursive::yes);
         if (!part.ok() || !again.ok()) {
             return part.ok() ? again.system_error() : part.system_error();
@@ -118,7 +122,8 @@ Result<MountFd> copy_from_tree(const MountCustom& operation, int source, CustomM
     const CustomMount& mount = operation.what;
     Result<MountFd> copy = MountFd::clone_with(source, "", recursion(mount), bind_attributes(operation));
     if (copy.error() == EINVAL && tree.attached < 0 && tree.replaceable != nullptr) {
-        return copy_where_attached(operation, source, tree);
+        return make_with_attached_tree(
+            tree, {}, [&] { return MountFd::clone_with(source, "", recursion(mount), bind_attributes(operation)); });
     }
     if (copy.error() != EINVAL || tree.attached < 0) {
         return copy;
@@ -227,7 +232,7 @@ void CustomMounts::map_owners(CustomMountFd& mount, const Tree& tree, const Owne
     const Owner destination = what.mapping == BindMapping::owner ? owner_of_destination(what, tree) : Owner{};
     const IdMap map = map_of_bind(what, plan_.id_map, source, destination);
     if (!map.empty()) {
-        set_id_map(mount.mount, map, recursion(what), option_name(what));
+        set_id_map(mount.mount, map, what.maps_submounts ? recursion(what) : Recursive::no, option_name(what));
     }
 }
 
@@ -248,24 +253,30 @@ void CustomMounts::set_id_map(const MountFd& mount, const IdMap& map, Recursive 
     mapped.or_throw(doing);
 }
 
-CustomMounts::Layer CustomMounts::open_layer(const MountSource& layer, const MountCustom& operation, const Tree& tree) {
+CustomMounts::Layer CustomMounts::open_layer(const MountSource& layer, const MountCustom& operation, Tree& tree) {
     Result<UniqueFd> directory = open_source(layer, tree, O_PATH | O_DIRECTORY);
     if (!directory.ok()) {
         throw_source(operation.what, layer, directory.system_error());
     }
-    return map_layer(std::move(directory).value(), layer.in_tree, operation.what);
+    return map_layer(std::move(directory).value(), layer.in_tree, operation.what, tree);
 }
 
 // An overlay cannot be id-mapped, its layers can. Those of the tree are mapped by themselves, or belong to the
 // container's ids already.
-CustomMounts::Layer CustomMounts::map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount) {
+CustomMounts::Layer CustomMounts::map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount, Tree& tree) {
     Layer layer;
+    layer.in_tree = in_tree;
     const bool map = !plan_.id_map.empty() && (!in_tree || tree_is_mapped_later());
     if (!map) {
         layer.directory = std::move(directory);
         return layer;
     }
-    layer.mapped = MountFd::clone_of(directory.get(), "", Recursive::no).or_throw(option_name(mount));
+    const auto copy = [&] { return MountFd::clone_of(directory.get(), "", Recursive::no); };
+    Result<MountFd> copied = copy();
+    if (copied.error() == EINVAL && in_tree && tree.replaceable != nullptr) { // Linux before 6.15
+        copied = make_with_attached_tree(tree, {}, copy);
+    }
+    layer.mapped = std::move(copied).or_throw(option_name(mount));
     set_id_map(layer.mapped, plan_.id_map, Recursive::no, option_name(mount));
     layer.directory = open_at(layer.mapped.get(), ".", O_PATH | O_DIRECTORY).or_throw(option_name(mount));
     return layer;
@@ -328,8 +339,9 @@ Result<MountFd> CustomMounts::mount_layers(const Layers& layers, const MountCust
                          complaint);
 }
 
-// Linux before 6.15 takes no layer that is not attached, as mapped ones are: in another process all of them become so.
-Result<MountFd> CustomMounts::mount_where_attached(Layers& layers, const MountCustom& operation) {
+// Linux before 6.15 takes no layer that is not attached, as mapped ones and those of the tree are: in another process
+// all of them become so.
+Result<MountFd> CustomMounts::mount_where_attached(Layers& layers, const MountCustom& operation, Tree& tree) {
     std::vector<Layer*> all;
     for (Layer& layer : layers.lower) {
         all.push_back(&layer);
@@ -338,7 +350,12 @@ Result<MountFd> CustomMounts::mount_where_attached(Layers& layers, const MountCu
         all.push_back(&layers.place);
     }
     std::vector<const MountFd*> mounts;
+    bool with_tree = false;
     for (Layer* const layer : all) {
+        if (!layer->mapped.valid() && layer->in_tree && tree.replaceable != nullptr) {
+            with_tree = true;
+            continue;
+        }
         if (!layer->mapped.valid()) {
             Result<MountFd> copy = MountFd::clone_of(layer->directory.get(), "", Recursive::no);
             Result<UniqueFd> top = copy.ok() ? open_at(copy.value().get(), ".", O_PATH | O_DIRECTORY)
@@ -350,6 +367,10 @@ Result<MountFd> CustomMounts::mount_where_attached(Layers& layers, const MountCu
             layer->directory = std::move(top).value();
         }
         mounts.push_back(&layer->mapped);
+    }
+    if (with_tree) {
+        return make_with_attached_tree(tree, std::move(mounts),
+                                       [&] { return mount_layers(layers, operation, nullptr); });
     }
     Result<std::vector<MountFd>> made = make_where_attached(mounts, [&]() -> Result<std::vector<MountFd>> {
         Result<MountFd> overlay = mount_layers(layers, operation, nullptr);
@@ -363,7 +384,7 @@ Result<MountFd> CustomMounts::mount_where_attached(Layers& layers, const MountCu
     return made.ok() ? Result<MountFd>(std::move(made.value().front())) : made.system_error();
 }
 
-CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, const Tree& tree) {
+CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, Tree& tree) {
     const CustomMount& mount = operation.what;
     Layers layers;
     const size_t lowers = mount.sources.size() - (mount.read_only ? 0 : 1);
@@ -372,7 +393,7 @@ CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, const Tre
     }
     if (!mount.read_only) {
         UpperPlace found = find_upper(operation, tree);
-        layers.place = map_layer(std::move(found.directory), mount.sources.back().in_tree, mount);
+        layers.place = map_layer(std::move(found.directory), mount.sources.back().in_tree, mount, tree);
         layers.upper = std::move(found.upper);
         layers.work = std::move(found.work);
     }
@@ -383,8 +404,10 @@ CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, const Tre
     }
     std::string complaint;
     Result<MountFd> made = mount_layers(layers, operation, &complaint);
-    if (made.error() == EINVAL && !plan_.id_map.empty()) {
-        Result<MountFd> elsewhere = mount_where_attached(layers, operation);
+    const bool in_tree = std::any_of(mount.sources.begin(), mount.sources.end(),
+                                     [](const MountSource& source) { return source.in_tree; });
+    if (made.error() == EINVAL && (in_tree || !plan_.id_map.empty())) {
+        Result<MountFd> elsewhere = mount_where_attached(layers, operation, tree);
         if (elsewhere.ok()) {
             made = std::move(elsewhere);
         }

@@ -47,6 +47,7 @@ private:
     struct Layer {
         MountFd mapped;
         UniqueFd directory;
+        bool in_tree = false;
     };
     struct UpperPlace {
         UniqueFd directory;
@@ -62,13 +63,13 @@ private:
     };
 
     CustomMountFd open_bind(const MountCustom& operation, Tree& tree);
-    CustomMountFd open_overlay(const MountCustom& operation, const Tree& tree);
+    CustomMountFd open_overlay(const MountCustom& operation, Tree& tree);
     ScratchDirectory& scratch_for(const MountCustom& operation, UniqueFd parent, const std::string& parent_path);
     ScratchDirectory& scratch_in_var_tmp(const MountCustom& operation);
-    Layer open_layer(const MountSource& layer, const MountCustom& operation, const Tree& tree);
-    Layer map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount);
+    Layer open_layer(const MountSource& layer, const MountCustom& operation, Tree& tree);
+    Layer map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount, Tree& tree);
     static Result<MountFd> mount_layers(const Layers& layers, const MountCustom& operation, std::string* complaint);
-    static Result<MountFd> mount_where_attached(Layers& layers, const MountCustom& operation);
+    static Result<MountFd> mount_where_attached(Layers& layers, const MountCustom& operation, Tree& tree);
     UpperPlace find_upper(const MountCustom& operation, const Tree& tree);
     void map_owners(CustomMountFd& mount, const Tree& tree, const Owner& source);
     // The tree will be id-mapped by itself, once the container's users exist; copies made of it before are to be, too.

@@ -24,10 +24,12 @@ std::string IncomingDirectory::path_of(const std::string& machine) {
     return fmt::format("{}/{}", kPropagateDirectory, machine);
 }
 
-IncomingDirectory::IncomingDirectory(IncomingDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+IncomingDirectory::IncomingDirectory(IncomingDirectory&& other) noexcept
+    : path_(std::exchange(other.path_, {})), claim_(std::move(other.claim_)) {}
 
 IncomingDirectory& IncomingDirectory::operator=(IncomingDirectory&& other) noexcept {
     std::swap(path_, other.path_);
+    std::swap(claim_, other.claim_);
     return *this;
 }
 
@@ -35,6 +37,8 @@ IncomingDirectory::~IncomingDirectory() { (void)remove(); }
 
 IncomingDirectory IncomingDirectory::make(const std::string& path, ScratchRecord& record) {
     record.add(ScratchKind::directory, path);
+    // From here on nobody removes it, neither another run that ends nor one that clears up after dead ones.
+    PathClaim claim = PathClaim::share(path).or_throw(path);
     Result<void> made = make_at(path);
     if (made.error() == ENOENT) {
         for (const char* component : {"/run/systemd", "/run/systemd/nspawn", kPropagateDirectory}) {
@@ -44,22 +48,21 @@ IncomingDirectory IncomingDirectory::make(const std::string& path, ScratchRecord
         }
         made = make_at(path);
     }
-    if (made.error() == EEXIST) {
-        // Of a run that was killed, or of a live one with the same name. Cleared away now, not after the start: by then
-        // it would be ours.
-        reclaim_dead_runs(&record);
-        made = make_at(path);
-    }
-    if (made.error() != EEXIST) {
+    if (made.error() != EEXIST) { // of a live run with the same name, or of one that was killed
         made.or_throw(path);
     }
-    return IncomingDirectory(path);
+    return {path, std::move(claim)};
 }
 
 Result<void> IncomingDirectory::remove() {
     const std::string path = std::exchange(path_, {});
     if (path.empty()) {
         return {};
+    }
+    PathClaim claim = std::exchange(claim_, {}); // until it is removed
+    const Result<void> alone = claim.become_alone();
+    if (!alone.ok()) {
+        return alone.error() == EAGAIN ? Result<void>() : alone;
     }
     const Result<void> removed = check(rmdir(path.c_str()), "rmdir");
     return removed.error() == ENOENT ? Result<void>() : removed;

@@ -6,6 +6,7 @@
 #include "linux/network_namespace.hpp"
 #include "run/child.hpp"
 #include "run/device_directory.hpp"
+#include "run/joined_namespace.hpp"
 #include "run/notify_socket.hpp"
 #include "run/oci_hooks.hpp"
 #include "run/prepare_root.hpp"
@@ -173,7 +174,11 @@ void set_console_size(const Pty& pty, const Plan& plan) {
 
 Pidfd start_child(const ChildInput& child_input) {
     const int cgroup = has_private_users(child_input.plan) ? -1 : child_input.cgroup;
-    Result<Pidfd> leader = clone_process({.flags = clone_flags(child_input.plan), .cgroup = cgroup});
+    Result<Pidfd> leader = [&] {
+        // Of a helper the child only: it joins by itself.
+        const BirthNamespace pids(has_private_users(child_input.plan) ? nullptr : child_input.plan.oci.get());
+        return clone_process({.flags = clone_flags(child_input.plan), .cgroup = cgroup});
+    }();
     if (leader.ok() && !leader.value().valid()) {
         run_child(child_input);
     }
@@ -181,6 +186,9 @@ Pidfd start_child(const ChildInput& child_input) {
         throw Error(fmt::format("clone3: {}", error_text(EPERM)),
                     "New namespaces are not allowed here: run as root, and inside another container give that one "
                     "CAP_SYS_ADMIN and a system call filter that allows clone3, mount and pivot_root.");
+    }
+    if (leader.error() == ENOMEM && find_joined_pid_namespace(child_input.plan.oci.get()) != nullptr) {
+        throw Error("config.json: the pid namespace that is joined has no process 1 any more").with_code(ENOMEM);
     }
     if (leader.error() == EAGAIN) {
         throw Error(fmt::format("clone3: {}", error_text(EAGAIN)),

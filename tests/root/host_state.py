@@ -11,6 +11,8 @@ import sys
 
 # Directories that are made once per boot and stay; what is in them does not.
 INFRASTRUCTURE = ("locks", "propagate", "unix-export", "runs", "machines", "ports")
+# The file that several runs lock parts of.
+STAYING_FILES = ("claims",)
 
 
 def section(title, lines):
@@ -63,7 +65,7 @@ def cgroups():
 def run_time_files():
     for top in ["/run/nspawn", *glob.glob("/run/systemd/nspawn*")]:
         for directory, names, files in os.walk(top):
-            for name in [n for n in names if n not in INFRASTRUCTURE] + files:
+            for name in [n for n in names if n not in INFRASTRUCTURE] + [f for f in files if f not in STAYING_FILES]:
                 yield os.path.join(directory, name)
 
 

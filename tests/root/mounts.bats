@@ -169,6 +169,32 @@ assert_mount() { # PATH TYPE FLAG...: a flag that starts with ! must not be ther
     assert_equal "$(grep -c 'Read-only' <<<"$output")" 4
 }
 
+@test "/run/host/incoming: machines of the same name share it, and the last one removes it" {
+    local incoming=/run/systemd/nspawn/propagate/same round
+    in_background -q -P --read-only -M same -D "$TREE" sh -c 'echo up; while [ ! -e /run/host/incoming/end ]; do sleep 0.05; done'
+    await_output up
+    run nspawn -q -P --read-only -M same -D "$TREE" true
+    assert_success
+    assert [ -d "$incoming" ]
+    touch "$incoming/end"
+    await_exit
+    rm "$incoming/end" # which is why it could not be removed
+    nspawn -q -P --read-only -M same -D "$TREE" true
+    refute [ -e "$incoming" ]
+}
+
+@test "/run/host/incoming: machines of the same name that start and end all the time" {
+    local n
+    for n in 1 2 3 4; do
+        for _ in {1..15}; do
+            nspawn -q -P --read-only -M same -D "$TREE" test -d /run/host/incoming </dev/null || echo "failed: $?"
+        done >"$BATS_TEST_TMPDIR/said.$n" 2>&1 3>&- &
+    done
+    wait
+    run cat "$BATS_TEST_TMPDIR"/said.*
+    refute_output
+}
+
 @test "/run/host/container-uuid is the one in the environment" {
     run inside sh -c '[ "$container_uuid" = "$(cat /run/host/container-uuid)" ] && echo same'
     assert_output same

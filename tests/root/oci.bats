@@ -209,10 +209,67 @@ c["linux"]["namespaces"] = [{"type": "mount"}, {"type": "pid"}]'
 
     assert_refused 'linux.namespaces\[1\].path: /nowhere/ipc: .*No such file' 'c["linux"]["namespaces"][1]["path"] = "/nowhere/ipc"'
     assert_refused 'linux.namespaces\[1\].path: /proc/self/ns/uts is no namespace of this kind' 'c["linux"]["namespaces"][1]["path"] = "/proc/self/ns/uts"'
-    assert_refused 'linux.namespaces\[0\].path: a pid namespace cannot be joined' 'c["linux"]["namespaces"][0]["path"] = "/proc/self/ns/pid"'
     assert_refused 'linux.namespaces\[3\].path: a mount namespace cannot be joined' 'c["linux"]["namespaces"][3]["path"] = "/proc/self/ns/mnt"'
     assert_refused 'linux.namespaces: a container without a mount namespace' 'c["linux"]["namespaces"] = [{"type": "pid"}]'
     assert_refused 'hostname: needs a uts namespace' 'c["hostname"] = "x"; c["linux"]["namespaces"] = [{"type": "mount"}]'
+}
+
+@test "linux.namespaces: the pid namespace of others" {
+    unshare --pid --fork --kill-child sh -c 'readlink /proc/self/ns/pid; sleep 60 & wait' >"$BATS_TEST_TMPDIR/other" 3>&- &
+    local unshared=$! init
+    await 5 test -s "$BATS_TEST_TMPDIR/other"
+    init=$(pgrep -P "$unshared")
+    bundle "run('readlink /proc/self/ns/pid; tr \"\\\\0\" \" \" </proc/1/cmdline; echo; ls -d /proc/\$\$; sleep 60 & exec true')
+c['linux']['namespaces'][0]['path'] = '/proc/$init/ns/pid'"
+    local options
+    for options in -q --private-users=700000:65536; do
+        run nspawn -q "$options" --oci-bundle="$BUNDLE"
+        assert_success
+        assert_line --index 0 "$(<"$BATS_TEST_TMPDIR/other")"
+        assert_line --index 1 --regexp '^sh -c readlink' # the other's process 1
+        assert_line --index 2 --regexp '^/proc/([2-9]|[0-9]{2,})$'
+        # What it has started ends with it, the other's processes do not.
+        kill -0 "$init"
+        no_others() { [[ $(pgrep -c -x sleep --ns "$init" --nslist pid) -eq 1 ]]; }
+        await 5 no_others
+    done
+    kill "$init"
+    wait "$unshared" || true
+    bundle "c['linux']['namespaces'][0]['path'] = '/proc/self/ns/pid'"
+    run nspawn -q --oci-bundle="$BUNDLE"
+    assert_success
+    assert_refused 'linux.namespaces\[0\].path: /proc/self/ns/uts is no namespace of this kind' \
+        'c["linux"]["namespaces"][0]["path"] = "/proc/self/ns/uts"'
+}
+
+@test "mounts: owners of binds are mapped" {
+    local disk=$BATS_TEST_TMPDIR/disk
+    mkdir "$disk"
+    mount -t tmpfs source "$disk"
+    mkdir "$disk/below"
+    touch "$disk/file"
+    chown 3:104 "$disk/file"
+    chown 0:100 "$disk" # nothing is made in a directory of somebody unknown
+    mount -t tmpfs below "$disk/below"
+    touch "$disk/below/file"
+    chown 3:104 "$disk/below/file"
+    bundle 'run("stat -c %u:%g /top/file /top/below/file /all/file /all/below/file /like/file; touch /all/new")
+c["linux"]["namespaces"].append({"type": "user"})
+c["linux"]["uidMappings"] = c["linux"]["gidMappings"] = [{"containerID": 0, "hostID": 700000, "size": 1000}]
+c["process"]["capabilities"] = {"bounding": ["CAP_DAC_OVERRIDE"], "effective": ["CAP_DAC_OVERRIDE"], "permitted": ["CAP_DAC_OVERRIDE"]}
+maps = {"uidMappings": [{"containerID": 0, "hostID": 700000, "size": 10}], "gidMappings": [{"containerID": 100, "hostID": 700000, "size": 10}]}
+source = os.environ["BATS_TEST_TMPDIR"] + "/disk"
+c["mounts"] = [
+    {"destination": "/top", "source": source, "options": ["rbind"], **maps},
+    {"destination": "/all", "source": source, "options": ["rbind", "ridmap"], **maps},
+    {"destination": "/like", "source": source, "options": ["bind", "idmap"]}]'
+    run nspawn -q --oci-bundle="$BUNDLE"
+    local new
+    new=$(stat -c %u:%g "$disk/new" || true)
+    umount -R "$disk"
+    assert_success
+    assert_output "$(printf '%s\n' 3:4 65534:65534 3:4 3:4 3:104)"
+    assert_equal "$new" 0:100
 }
 
 @test "linux: masked and read-only paths, also of links, and what is not there" {

@@ -1,4 +1,5 @@
 // Records of dead runs: what they may remove, and what they must not.
+#include "image/path_claim.hpp"
 #include "image/scratch_mount.hpp"
 #include "image/scratch_record.hpp"
 #include "root_fixture.hpp"
@@ -53,6 +54,27 @@ TEST_F(Record, EmptyDirectoriesAndFilesOfADeadRunAreRemoved) {
     reclaim_dead_runs();
     EXPECT_FALSE(std::filesystem::exists("/run/nspawn/image-test"));
     EXPECT_FALSE(is_left());
+}
+
+TEST_F(Record, ADirectoryThatALivingRunUsesTooStays) {
+    std::filesystem::create_directories("/run/nspawn/image-test");
+    leave("directory /run/nspawn/image-test\n");
+    {
+        const PathClaim claim = PathClaim::share("/run/nspawn/image-test").or_throw("");
+        reclaim_dead_runs();
+        EXPECT_TRUE(std::filesystem::exists("/run/nspawn/image-test"));
+    }
+    EXPECT_FALSE(is_left()); // the living run has it in its own record
+}
+
+TEST(PathClaims, OfTwoWhoAskAtTheSameTimeOneIsAlone) {
+    PathClaim first = PathClaim::share("/run/nspawn/image-test").or_throw("");
+    PathClaim second = PathClaim::share("/run/nspawn/image-test").or_throw("");
+    EXPECT_EQ(PathClaim::alone("/run/nspawn/image-test").error(), EAGAIN);
+    EXPECT_TRUE(PathClaim::alone("/run/nspawn/image-test2").ok());
+    EXPECT_EQ(first.become_alone().error(), EAGAIN);
+    EXPECT_TRUE(second.become_alone().ok());
+    EXPECT_EQ(first.become_alone().error(), EAGAIN);
 }
 
 const std::vector<MountOption> kSmall = {{"size", "1m"}};

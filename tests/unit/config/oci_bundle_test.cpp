@@ -154,6 +154,48 @@ TEST(OciBundle, WordsOfMounts) {
               "async,dev,noexec");
 }
 
+TEST(OciBundle, OwnersOfBindsAreMappedAsSaid) {
+    const auto bind = [](const std::string& members) {
+        return bundle_of({.top = R"(,"mounts":[{"destination":"/a","source":"/s","options":["rbind")" + members + "}]"})
+            .mounts.at(0);
+    };
+    constexpr auto kMaps =
+        R"(,"uidMappings":[{"containerID":0,"hostID":7,"size":2},{"containerID":5,"hostID":50,"size":1}],)"
+        R"("gidMappings":[{"containerID":1,"hostID":8,"size":3}])";
+    const CustomMount top = bind(std::string("]") + kMaps);
+    EXPECT_EQ(top.mapping, BindMapping::exact);
+    EXPECT_EQ(top.exact_map.users, (IdRanges{{0, 7, 2}, {5, 50, 1}}));
+    EXPECT_EQ(top.exact_map.groups, (IdRanges{{1, 8, 3}}));
+    EXPECT_FALSE(top.maps_submounts);
+    EXPECT_TRUE(bind(std::string(R"(,"ridmap"])") + kMaps).maps_submounts);
+    EXPECT_EQ(bind("]").mapping, BindMapping::none);
+
+    const auto refused = [](const std::string& mount) { return complaint({.top = R"(,"mounts":[)" + mount + "]"}); };
+    EXPECT_EQ(refused(R"({"destination":"/a","source":"/s","options":["bind","idmap"]})"),
+              "mounts: an idmap without uidMappings and gidMappings needs a user namespace of the container's own");
+    EXPECT_EQ(refused(R"({"destination":"/a","source":"/s","options":["bind"],)"
+                      R"("uidMappings":[{"containerID":0,"hostID":1,"size":1}]})"),
+              "mounts[0]: uidMappings and gidMappings belong together");
+    EXPECT_EQ(refused(R"({"destination":"/a","type":"tmpfs","options":["idmap"]})"),
+              "mounts[0]: the owners of nothing but a bind can be mapped");
+    EXPECT_EQ(refused(R"({"destination":"/proc","type":"proc","options":["ridmap"]})"),
+              "mounts[0]: the owners of nothing but a bind can be mapped");
+    EXPECT_EQ(refused(R"({"destination":"/a","source":"/s","options":["bind"],"uidMappings":[)"
+                      R"({"containerID":0,"hostID":1,"size":2},{"containerID":1,"hostID":9,"size":1}]})"),
+              "mounts[0].uidMappings: the ranges 0:1:2 and 1:9:1 overlap");
+}
+
+TEST(OciBundle, SeveralRangesOfUsers) {
+    OciBundle bundle = parse_oci_bundle(
+        R"({"ociVersion":"1.0.0","root":{"path":"/"},"process":{"args":["x"],"cwd":"/"},)"
+        R"("linux":{"namespaces":[{"type":"mount"},{"type":"user"}],)"
+        R"("uidMappings":[{"containerID":0,"hostID":1000,"size":1},{"containerID":1,"hostID":100000,"size":9}],)"
+        R"("gidMappings":[{"containerID":0,"hostID":1000,"size":1},{"containerID":1,"hostID":100000,"size":9}]}})",
+        "/bundle");
+    const Config config = resolve(CommandLine{}, std::move(bundle), Caller{}, EnvironmentSwitches{}).config;
+    EXPECT_EQ(config.users.map, (IdRanges{{0, 1000, 1}, {1, 100000, 9}}));
+}
+
 TEST(OciBundle, MountsThatAreOurs) {
     const OciRuntime runtime =
         bundle_of({.top = R"(,"mounts":[)"
@@ -193,6 +235,7 @@ TEST(OciBundle, Namespaces) {
     const OciRuntime joined = with(R"(,{"type":"pid"},{"type":"ipc","path":"/run/ipc"})");
     EXPECT_EQ(joined.joined_namespaces.at(0).path, "/run/ipc");
     EXPECT_EQ(joined.joined_namespaces.at(0).place, "linux.namespaces[2].path");
+    EXPECT_EQ(with(R"(,{"type":"pid","path":"/run/pid"})").joined_namespaces.at(0).type, uint64_t{CLONE_NEWPID});
     EXPECT_EQ(joined.inherited_namespaces & (CLONE_NEWPID | CLONE_NEWIPC), 0U);
 }
 

@@ -67,6 +67,8 @@ done
 expect 0 '^new 0$' "private users: an overlay of directories of the host" with_tree run -D /tree4 $users --overlay=/tree4/layer:/tree4/upper:/mnt sh -c 'ls /mnt/file >/dev/null && touch /mnt/new && stat -c "new %u" /mnt/new'
 expect 0 '^lower$' "a source in a tree with -x" with_tree run -D /tree4 -x --bind=+/layer:/seen cat /seen/file
 expect 0 '^lower$' "two sources in a tree with --volatile=overlay" with_tree run -D /tree4 --volatile=overlay --bind=+/layer:/seen --bind=+/layer/file:/one cat /one
+expect 0 '^wrote$' "an overlay of directories in an image" run -i parts.raw --overlay=+/usr:+/etc::/mnt sh -c 'ls /mnt/lib/os-release >/dev/null && touch /mnt/x && echo wrote'
+expect 0 '^seen$' "a read-only overlay of directories in a tree with -x" with_tree run -D /tree4 -x --overlay-ro=+/layer:+/etc:/mnt --bind=+/layer:/seen sh -c 'ls /mnt/file /seen/file >/dev/null && echo seen'
 expect 0 'ID=tiny' "a source in an image" run -i parts.raw --bind=+/usr/lib:/seen cat /seen/os-release
 
 # --- LUKS ---
