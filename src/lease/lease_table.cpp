@@ -22,10 +22,13 @@ constexpr const char* kDhcpHosts = "/dhcp/";
 constexpr const char* kLinks = "/links/";
 constexpr const char* kSettings = "/settings";
 
-Result<void> make_directories(const std::string& directory) {
-    const size_t slash = directory.find_last_of('/');
-    mkdir(directory.substr(0, slash).c_str(), 0755); // whether they are there now is told by the last one
+// Whether it is there now is told by who opens something in it.
+void make_directory(const std::string& directory) {
+    mkdir(directory.substr(0, directory.find_last_of('/')).c_str(), 0755);
     mkdir(directory.c_str(), 0755);
+}
+
+Result<void> make_subdirectories(const std::string& directory) {
     for (const char* below : {kMachines, kResolvConfs, kDhcpHosts, kLinks, kSettings}) {
         if (mkdir((directory + below).c_str(), 0755) < 0 && errno != EEXIST) {
             return last_error("mkdir");
@@ -110,12 +113,11 @@ void forget_dead_links(const std::string& directory, const std::vector<LeaseReco
 } // namespace
 
 Result<LeaseTable> LeaseTable::lock(Wait wait, std::string directory) {
-    Result<UniqueFd> file = open_at(AT_FDCWD, (directory + "/lock").c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    const std::string path = directory + "/lock";
+    Result<UniqueFd> file = open_at(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (file.error() == ENOENT) {
-        if (const Result<void> made = make_directories(directory); !made.ok()) {
-            return made.system_error();
-        }
-        file = open_at(AT_FDCWD, (directory + "/lock").c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+        make_directory(directory);
+        file = open_at(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     }
     if (!file.ok()) {
         return file.system_error();
@@ -124,6 +126,10 @@ Result<LeaseTable> LeaseTable::lock(Wait wait, std::string directory) {
         if (errno != EINTR) {
             return last_error("flock");
         }
+    }
+    // Whoever made the directory may not have got the lock first.
+    if (const Result<void> made = make_subdirectories(directory); !made.ok()) {
+        return made.system_error();
     }
     return LeaseTable(std::move(directory), std::move(file).value());
 }
