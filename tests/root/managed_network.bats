@@ -140,7 +140,7 @@ s.recv(100)"
     start --network-managed
     local worker
     worker=$(pgrep -P "$SUPERVISOR" -f nspawn-network)
-    kill -KILL "$worker" "$SUPERVISOR"
+    kill_both "$SUPERVISOR" "$worker"
     await_exit >/dev/null || true
     await 5 has_ended "$worker"
     await 5 no_rules
@@ -260,7 +260,7 @@ s.recv(100)"
     # A run that was killed here is cleared up here, whoever starts there meanwhile.
     local worker
     worker=$(pgrep -P "$here" -f nspawn-network)
-    kill -KILL "$worker" "$here"
+    kill_both "$here" "$worker"
     wait "$here" 2>/dev/null || true
     await 5 has_ended "$worker"
     run on_other "$NSPAWN" -q -P -x -D "$BATS_TEST_TMPDIR/there" -n true </dev/null

@@ -319,7 +319,7 @@ answered() { [[ $("$@" 2>/dev/null) == "$ANSWER" ]]; }
 @test "after SIGKILL of both a run with ports takes back what they left" {
     publish -p 8080:80
     await 5 published '10.9.8.7'
-    kill -KILL "$(worker_of "$SUPERVISOR")" "$SUPERVISOR"
+    kill_both "$SUPERVISOR" "$(worker_of "$SUPERVISOR")"
     await 5 has_ended "$SUPERVISOR"
     await 5 no_process_is_left
     run "$BATS_TEST_TMPDIR/nspawn-on-host" -q -P -D "$TREE" --private-network -p 8080 true </dev/null

@@ -83,3 +83,11 @@ else:
     print(socket.inet_ntop(socket.AF_INET6 if kind == 28 else socket.AF_INET, answer[-16 if kind == 28 else -4 :]))
 PYTHON
 }
+
+# kill_both SUPERVISOR WORKER: at the same moment, as far as they are concerned: a supervisor that saw its worker die
+# would start another one, and a worker that saw its supervisor die would take everything back.
+kill_both() {
+    kill -STOP "$1"
+    kill -KILL "$2"
+    kill -KILL "$1"
+}
