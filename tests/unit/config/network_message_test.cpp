@@ -24,8 +24,9 @@ NetworkRequest passed_on(const NetworkRequest& request, size_t& packets, size_t&
 
 TEST(NetworkMessage, ARequestArrivesAsItWasMade) {
     NetworkRequest request{.machine = "web", .ports = {}, .managed = {}};
+    const std::string address = "fd00:1111:2222:3333:4444:5555:6666:7777";
     for (uint16_t port = 1; port <= kMostPublishedPorts; ++port) {
-        request.ports.push_back({PortProtocol::udp, "fd00:1111:2222:3333:4444:5555:6666:7777", port, port, 1});
+        request.ports.push_back({PortProtocol::udp, address, port, port, 1});
     }
     size_t packets = 0;
     size_t longest = 0;
