@@ -8,9 +8,7 @@
 namespace nspawn {
 namespace {
 
-const genlmsghdr& generic_header(const NetlinkMessage& message) {
-    return *family_header<genlmsghdr>(message.header());
-}
+const genlmsghdr& generic_header(const NetlinkMessage& message) { return *family_header<genlmsghdr>(message.header()); }
 
 TEST(Wireless, AsksForTheFamilyByName) {
     const NetlinkMessage message = wireless_family_question();
