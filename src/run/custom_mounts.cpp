@@ -258,12 +258,12 @@ CustomMounts::Layer CustomMounts::open_layer(const MountSource& layer, const Mou
     if (!directory.ok()) {
         throw_source(operation.what, layer, directory.system_error());
     }
-    return map_layer(std::move(directory).value(), layer.in_tree, operation.what, tree);
+    return map_layer(std::move(directory).value(), layer.in_tree, operation.what);
 }
 
 // An overlay cannot be id-mapped, its layers can. Those of the tree are mapped by themselves, or belong to the
 // container's ids already.
-CustomMounts::Layer CustomMounts::map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount, Tree& tree) {
+CustomMounts::Layer CustomMounts::map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount) {
     Layer layer;
     layer.in_tree = in_tree;
     const bool map = !plan_.id_map.empty() && (!in_tree || tree_is_mapped_later());
@@ -271,10 +271,12 @@ CustomMounts::Layer CustomMounts::map_layer(UniqueFd directory, bool in_tree, co
         layer.directory = std::move(directory);
         return layer;
     }
-    const auto copy = [&] { return MountFd::clone_of(directory.get(), "", Recursive::no); };
-    Result<MountFd> copied = copy();
-    if (copied.error() == EINVAL && in_tree && tree.replaceable != nullptr) { // Linux before 6.15
-        copied = make_with_attached_tree(tree, {}, copy);
+    Result<MountFd> copied = MountFd::clone_of(directory.get(), "", Recursive::no);
+    if (copied.error() == EINVAL && in_tree) {
+        throw Error(
+            fmt::format("{}: before Linux 6.15 no layer can be taken out of an id-mapped tree", option_name(mount)),
+            "Use --private-users-ownership=chown, or a newer kernel.")
+            .with_code(EINVAL);
     }
     layer.mapped = std::move(copied).or_throw(option_name(mount));
     set_id_map(layer.mapped, plan_.id_map, Recursive::no, option_name(mount));
@@ -393,7 +395,7 @@ CustomMountFd CustomMounts::open_overlay(const MountCustom& operation, Tree& tre
     }
     if (!mount.read_only) {
         UpperPlace found = find_upper(operation, tree);
-        layers.place = map_layer(std::move(found.directory), mount.sources.back().in_tree, mount, tree);
+        layers.place = map_layer(std::move(found.directory), mount.sources.back().in_tree, mount);
         layers.upper = std::move(found.upper);
         layers.work = std::move(found.work);
     }

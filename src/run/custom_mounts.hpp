@@ -67,7 +67,7 @@ private:
     ScratchDirectory& scratch_for(const MountCustom& operation, UniqueFd parent, const std::string& parent_path);
     ScratchDirectory& scratch_in_var_tmp(const MountCustom& operation);
     Layer open_layer(const MountSource& layer, const MountCustom& operation, Tree& tree);
-    Layer map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount, Tree& tree);
+    Layer map_layer(UniqueFd directory, bool in_tree, const CustomMount& mount);
     static Result<MountFd> mount_layers(const Layers& layers, const MountCustom& operation, std::string* complaint);
     static Result<MountFd> mount_where_attached(Layers& layers, const MountCustom& operation, Tree& tree);
     UpperPlace find_upper(const MountCustom& operation, const Tree& tree);
