@@ -11,8 +11,10 @@ import sys
 
 # Directories that are made once per boot and stay; what is in them does not.
 INFRASTRUCTURE = ("locks", "propagate", "unix-export", "runs", "machines", "ports")
-# The file that several runs lock parts of.
-STAYING_FILES = ("claims",)
+# Files that several runs lock, and the places of those that have addresses.
+STAYING = {"/run/nspawn/claims", "/run/nspawn/network"} | {
+    "/run/nspawn/network/" + name for name in ("lock", "dhcp", "links", "resolv.conf", "settings")
+}
 
 
 def section(title, lines):
@@ -65,8 +67,10 @@ def cgroups():
 def run_time_files():
     for top in ["/run/nspawn", *glob.glob("/run/systemd/nspawn*")]:
         for directory, names, files in os.walk(top):
-            for name in [n for n in names if n not in INFRASTRUCTURE] + [f for f in files if f not in STAYING_FILES]:
-                yield os.path.join(directory, name)
+            for name in [n for n in names if n not in INFRASTRUCTURE] + files:
+                path = os.path.join(directory, name)
+                if path not in STAYING:
+                    yield path
 
 
 def temporary_files():
