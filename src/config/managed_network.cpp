@@ -26,7 +26,7 @@ void check_pool(const IpPrefix& pool) {
                                 ipv4 ? "IPv4" : "IPv6", shortest, longest));
     }
     const std::string_view problem = problem_of_address(pool.address);
-    const bool link_local = !ipv4 && pool.address.octets[0] == 0xfe && (pool.address.octets[1] & 0xc0) == 0x80;
+    const bool link_local = !ipv4 && is_link_local(pool.address);
     if (!problem.empty() || link_local) {
         throw Error(fmt::format("{}: containers cannot have addresses of it: {} {}", format_ip_prefix(pool),
                                 format_ip_address(pool.address), link_local ? "is a link-local address" : problem));

@@ -3,6 +3,7 @@
 #include "base/directory.hpp"
 #include "base/file.hpp"
 #include "lease/host_setting.hpp"
+#include "linux/network_namespace.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -217,9 +218,6 @@ std::string link_lock_file(std::string_view link, std::string_view directory) {
     return std::string(directory) + kLinks + key_of(own_network_namespace(), link);
 }
 
-uint64_t own_network_namespace() {
-    struct stat status {};
-    return stat("/proc/self/ns/net", &status) == 0 ? status.st_ino : 0;
-}
+uint64_t own_network_namespace() { return own_network_namespace_number().value_or(0); }
 
 } // namespace nspawn

@@ -68,6 +68,11 @@ bool contains(const IpPrefix& network, const IpAddress& address) {
            network_of({address, network.length}).address == network_of(network).address;
 }
 
+bool is_link_local(const IpAddress& address) {
+    return address.family == AF_INET ? address.octets[0] == 169 && address.octets[1] == 254
+                                     : address.octets[0] == 0xfe && (address.octets[1] & 0xc0) == 0x80;
+}
+
 std::string_view problem_of_address(const IpAddress& address) {
     const bool ipv4 = address.family == AF_INET;
     const uint8_t first = address.octets[0];

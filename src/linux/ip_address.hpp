@@ -36,6 +36,8 @@ std::string format_ip_prefix(const IpPrefix& prefix);
 // With all bits after the prefix zero.
 IpPrefix network_of(const IpPrefix& prefix);
 bool contains(const IpPrefix& network, const IpAddress& address);
+// Of one link only, and in no route: 169.254.0.0/16 and fe80::/10.
+bool is_link_local(const IpAddress& address);
 // Why no interface can have it as its own, as the end of a sentence: "is a multicast address"; empty: it can. Of IPv4
 // the first and the last address of a network are nobody's either. Source: RFC 1122 3.2.1.3, RFC 4291 2.
 std::string_view problem_of_address(const IpAddress& address);

@@ -81,5 +81,7 @@ struct Route {
 Result<void> add_route(NetlinkSocket& socket, const Route& route);
 // Of the main table, unicast only.
 Result<std::vector<Route>> list_routes(NetlinkSocket& socket);
+// As list_routes() would have what an RTM_NEWROUTE says; nothing: it would leave it out.
+std::optional<Route> read_route(const nlmsghdr& message);
 
 } // namespace nspawn

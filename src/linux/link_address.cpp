@@ -71,26 +71,6 @@ std::optional<LinkAddress> read_address(const nlmsghdr& message) {
                        .flags = attributes.number<uint32_t>(IFA_FLAGS).value_or(header->ifa_flags)};
 }
 
-std::optional<Route> read_route(const nlmsghdr& message) {
-    const auto* const header = family_header<rtmsg>(message);
-    if (header == nullptr) {
-        return std::nullopt;
-    }
-    const NetlinkAttributes attributes(message, sizeof *header);
-    if (header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST) {
-        return std::nullopt;
-    }
-    Route route;
-    route.destination.length = header->rtm_dst_len;
-    route.destination.address =
-        read_ip(attributes, RTA_DST, header->rtm_family).value_or(IpAddress{.family = header->rtm_family});
-    route.gateway = read_ip(attributes, RTA_GATEWAY, header->rtm_family);
-    route.index = attributes.number<int>(RTA_OIF).value_or(0);
-    route.metric = attributes.number<uint32_t>(RTA_PRIORITY).value_or(0);
-    route.gateway_on_link = (header->rtm_flags & RTNH_F_ONLINK) != 0;
-    return route;
-}
-
 template <typename Item, typename Header>
 Result<std::vector<Item>> list(NetlinkSocket& socket, uint16_t type, std::optional<Item> (*read)(const nlmsghdr&)) {
     std::vector<Item> items;
@@ -140,6 +120,26 @@ Result<void> add_route(NetlinkSocket& socket, const Route& route) {
         message.add_number(RTA_PRIORITY, route.metric);
     }
     return socket.request(message);
+}
+
+std::optional<Route> read_route(const nlmsghdr& message) {
+    const auto* const header = family_header<rtmsg>(message);
+    if (header == nullptr) {
+        return std::nullopt;
+    }
+    const NetlinkAttributes attributes(message, sizeof *header);
+    if (header->rtm_table != RT_TABLE_MAIN || header->rtm_type != RTN_UNICAST) {
+        return std::nullopt;
+    }
+    Route route;
+    route.destination.length = header->rtm_dst_len;
+    route.destination.address =
+        read_ip(attributes, RTA_DST, header->rtm_family).value_or(IpAddress{.family = header->rtm_family});
+    route.gateway = read_ip(attributes, RTA_GATEWAY, header->rtm_family);
+    route.index = attributes.number<int>(RTA_OIF).value_or(0);
+    route.metric = attributes.number<uint32_t>(RTA_PRIORITY).value_or(0);
+    route.gateway_on_link = (header->rtm_flags & RTNH_F_ONLINK) != 0;
+    return route;
 }
 
 Result<std::vector<Route>> list_routes(NetlinkSocket& socket) {

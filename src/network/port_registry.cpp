@@ -4,6 +4,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "linux/network_namespace.hpp"
 
 #include <fmt/format.h>
 
@@ -25,12 +26,6 @@ void make_directory(const std::string& path) {
     if (mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) {
         throw_system_error(errno, "mkdir", path);
     }
-}
-
-uint64_t own_network_namespace() {
-    struct stat status {};
-    check(stat("/proc/self/ns/net", &status), "stat").or_throw("/proc/self/ns/net");
-    return status.st_ino;
 }
 
 } // namespace
@@ -76,7 +71,7 @@ PortRegistry PortRegistry::open(const std::string& directory) {
     if (status.st_uid != geteuid() || (status.st_mode & 0022) != 0) {
         throw Error(fmt::format("{}: others can write there", directory));
     }
-    return {std::move(fd), own_network_namespace()};
+    return {std::move(fd), own_network_namespace_number().or_throw("/proc/self/ns/net")};
 }
 
 PortRegistry::Lock::Lock(const PortRegistry& registry)

@@ -25,14 +25,11 @@ NetlinkSocket open_changes() {
     return socket;
 }
 
-// The interface of a new route as list_routes() would have it; 0: it is none of those.
+// 0: no new route, or none that list_routes() would have.
 int link_of(const nlmsghdr& message) {
-    const auto* const route = family_header<rtmsg>(message);
-    if (message.nlmsg_type != RTM_NEWROUTE || route == nullptr || route->rtm_type != RTN_UNICAST ||
-        route->rtm_table != RT_TABLE_MAIN) {
-        return 0;
-    }
-    return NetlinkAttributes(message, sizeof *route).number<int>(RTA_OIF).value_or(0);
+    const std::optional<Route> route =
+        message.nlmsg_type == RTM_NEWROUTE ? read_route(message) : std::optional<Route>();
+    return route ? route->index : 0;
 }
 
 } // namespace

@@ -25,11 +25,6 @@ struct HostNetworks {
     std::vector<IpPrefix> on_link; // the link's own, not link-local ones
 };
 
-bool is_link_local(const IpAddress& address) {
-    return address.family == AF_INET ? address.octets[0] == 169 && address.octets[1] == 254
-                                     : address.octets[0] == 0xfe && (address.octets[1] & 0xc0) == 0x80;
-}
-
 HostNetworks look_at_host(const std::string& link_name) {
     NetlinkSocket socket = NetlinkSocket::open().or_throw(kWhere);
     const Result<Link> link = find_link(socket, link_name);
